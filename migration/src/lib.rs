@@ -1,0 +1,23 @@
+//! The database schema, one change a file, oldest first. `README.md` beside `Cargo.toml` has the rules.
+
+pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+mod m2026_11_23_000001_accounts;
+mod m2026_11_23_000002_sessions;
+mod m2026_11_23_000003_password_resets;
+mod m2026_11_23_000004_outbox_and_audit;
+
+/// Every change, in the order in which it is made.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m2026_11_23_000001_accounts::Migration),
+            Box::new(m2026_11_23_000002_sessions::Migration),
+            Box::new(m2026_11_23_000003_password_resets::Migration),
+            Box::new(m2026_11_23_000004_outbox_and_audit::Migration),
+        ]
+    }
+}

@@ -1,0 +1,4 @@
+//! Accounts: signing up.
+
+pub mod api;
+pub mod signup;

@@ -1,0 +1,135 @@
+//! `signup`: somebody joins, and gets the client that logs them in.
+
+use crate::app::App;
+use crate::fault::Fault;
+use crate::kernel::Invalid;
+use crate::kernel::email_address::EmailAddress;
+use crate::kernel::password::NewPassword;
+use crate::kernel::phone_number::PhoneNumber;
+use crate::kernel::preferences::Preferences;
+use crate::kernel::text::{Name, Paragraph};
+use crate::kernel::token::{ClientId, Token};
+use crate::kernel::username::Username;
+use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
+use crate::store::audit::{self, Event, Subject};
+use crate::store::{StoreError, clients};
+
+/// The plan that everybody starts on, and for how many days, counted to the next midnight UTC.
+const TRIAL_PLAN: &str = "premium";
+const TRIAL_DAYS: u64 = 91;
+
+/// What somebody says who joins.
+#[derive(Debug)]
+pub struct Signup {
+    /// A second name, if they want one.
+    pub username: Option<Username>,
+    /// Where their mail goes and what they log in with.
+    pub email: EmailAddress,
+    /// The password that they want.
+    pub password: NewPassword,
+    /// Whom they work for.
+    pub organisation: Name,
+    /// Whom to ask for.
+    pub contact_name: Name,
+    /// Where to ring.
+    pub contact_phone: PhoneNumber,
+    /// Where to write, if elsewhere than `email`.
+    pub contact_email: Option<EmailAddress>,
+    /// Where they are.
+    pub address: Option<Paragraph>,
+    /// What they do.
+    pub industry: Option<Name>,
+    /// What they want with us.
+    pub use_case: Option<Paragraph>,
+}
+
+/// A new account with its client. The secret is in the clear here and nowhere else.
+#[derive(Debug)]
+pub struct SignedUp {
+    /// The account.
+    pub account: Account,
+    /// Its client's public half.
+    pub client_id: ClientId,
+    /// Its client's secret half.
+    pub client_secret: Token,
+}
+
+/// Why nobody joined.
+#[derive(Debug, thiserror::Error)]
+pub enum SignupError {
+    /// Somebody has that e-mail address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// Somebody has that username.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// The password is too easy to guess.
+    #[error("the password {0}")]
+    WeakPassword(Invalid),
+    /// No doing of the caller's.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for SignupError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Makes an account and its client.
+pub async fn signup(app: &App, signup: Signup) -> Result<SignedUp, SignupError> {
+    // Asked first to spare the hash; what decides is the unique index, in the transaction.
+    if accounts::find_by_email(app.reader(), &signup.email).await?.is_some() {
+        return Err(SignupError::EmailTaken);
+    }
+    if let Some(username) = &signup.username
+        && accounts::has_username(app.reader(), username).await?
+    {
+        return Err(SignupError::UsernameTaken);
+    }
+    let about = [
+        Some(signup.email.as_str()),
+        Some(signup.email.local_part()),
+        signup.username.as_ref().map(Username::as_str),
+        Some(signup.contact_name.as_str()),
+        Some(signup.organisation.as_str()),
+    ];
+    let about = about.into_iter().flatten().map(str::to_owned).collect();
+    let password_hash = app.hasher.hash_new(signup.password, about).await?.map_err(SignupError::WeakPassword)?;
+
+    let now = app.clock.now();
+    let new = NewAccount {
+        profile: Profile {
+            email: signup.email.to_string(),
+            organisation: signup.organisation.to_string(),
+            contact_name: signup.contact_name.to_string(),
+            contact_phone: signup.contact_phone.to_string(),
+            contact_email: signup.contact_email.as_ref().unwrap_or(&signup.email).to_string(),
+            address: signup.address.map(|address| address.to_string()),
+            industry: signup.industry.map(|industry| industry.to_string()),
+            use_case: signup.use_case.map(|use_case| use_case.to_string()),
+        },
+        email: signup.email,
+        username: signup.username,
+        password_hash,
+        created_at: now,
+        subscription_plan: TRIAL_PLAN,
+        plan_expires_at: now.midnight_after(TRIAL_DAYS),
+        preferences: Preferences::default(),
+    };
+    let (client_id, client_secret) = (ClientId::new(&app.random), Token::new_client_secret(&app.random));
+
+    let tx = app.begin().await?;
+    let account = match accounts::insert(&tx, new).await? {
+        Insertion::Inserted(account) => *account,
+        Insertion::EmailTaken => return Err(SignupError::EmailTaken),
+        Insertion::UsernameTaken => return Err(SignupError::UsernameTaken),
+    };
+    clients::insert(&tx, &client_id, &client_secret.digest(), Some(account.id), now).await?;
+    let subject = Subject { account: account.id, session: None, client: Some(&client_id) };
+    audit::record(&tx, Event::SignedUp, subject, now).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+
+    Ok(SignedUp { account, client_id, client_secret })
+}

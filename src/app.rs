@@ -1,0 +1,121 @@
+//! Everything that a rule may need, put together once.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
+
+use crate::database::Database;
+use crate::kernel::clock::Clock;
+use crate::kernel::random::Random;
+use crate::kernel::seal::Sealer;
+use crate::password::hasher::Hasher;
+use crate::session::identity::Identities;
+use crate::settings::{BadSetting, Settings};
+use crate::store::StoreError;
+use crate::usage::Tally;
+
+/// The server's parts. One per process; tests make one each.
+#[derive(Debug)]
+pub struct App {
+    /// What the operator said.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where tokens, salts and nonces come from.
+    pub random: Random,
+    /// Hashes and checks passwords.
+    pub hasher: Hasher,
+    /// Seals what must be read back.
+    pub sealer: Sealer,
+    /// Who is behind the tokens that were seen before.
+    pub identities: Identities,
+    /// What accounts did since it was last written down.
+    pub usage: Tally,
+    /// Rung when mail was put into the outbox.
+    pub mail_bell: Notify,
+    db: Database,
+}
+
+impl App {
+    /// Puts the parts together: the data folder, the key, the database (migrated), the password workers.
+    ///
+    /// # Errors
+    /// The first setting that cannot be followed.
+    pub async fn start(settings: Settings, clock: Clock, random: Random) -> Result<Self, BadSetting> {
+        make_private_folder(&settings.data_dir)?;
+        let (flag, key) = match settings.given_secret_key()? {
+            Some(key) => ("--secret-key", key),
+            None => ("--data-dir", read_or_make_key(&settings.data_dir.join("secret.key"), &random)?),
+        };
+        let sealer = Sealer::new(&key).map_err(|reason| BadSetting::new(flag, format!("the secret key {reason}")))?;
+        let (memory, passes, lanes) =
+            (settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism);
+        let hasher = Hasher::start(memory, passes, lanes, random.clone())
+            .map_err(|reason| BadSetting::new("--argon2-memory-kib, -iterations, -parallelism", reason))?;
+        let db = Database::open(&settings.database()?).await?;
+        db.migrate().await.map_err(|error| BadSetting::new("--database-url", error))?;
+        Ok(Self {
+            settings,
+            clock,
+            random,
+            hasher,
+            sealer,
+            identities: Identities::default(),
+            usage: Tally::default(),
+            mail_bell: Notify::new(),
+            db,
+        })
+    }
+
+    /// Begins a transaction that will write.
+    ///
+    /// # Errors
+    /// Where the database gives none in time.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        self.db.begin().await
+    }
+
+    /// The connections for reading.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        self.db.reader()
+    }
+
+    /// The database as a whole: to ask whether it is there, to close it.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+}
+
+/// Makes `folder` for the owner's eyes alone, where it is missing.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn make_private_folder(folder: &Path) -> Result<(), BadSetting> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| BadSetting::new("--data-dir", format!("cannot make {}: {error}", folder.display())))
+}
+
+fn read_or_make_key(file: &Path, random: &Random) -> Result<SecretString, BadSetting> {
+    let refuse =
+        |error: std::io::Error| BadSetting::new("--data-dir", format!("cannot keep {}: {error}", file.display()));
+    match fs::read_to_string(file) {
+        Ok(key) => Ok(key.into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = Sealer::new_key(random);
+            let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(refuse)?;
+            made.write_all(key.expose_secret().as_bytes()).and_then(|()| made.sync_all()).map_err(refuse)?;
+            Ok(key)
+        }
+        Err(error) => Err(refuse(error)),
+    }
+}

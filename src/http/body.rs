@@ -1,0 +1,347 @@
+//! Bodies: JSON in, strictly; JSON out, in the order in which the members are declared.
+
+use std::fmt;
+use std::time::Duration;
+
+use poem::error::ReadBodyError;
+use poem::http::header::CONTENT_TYPE;
+use poem::http::{HeaderValue, StatusCode};
+use poem::{IntoResponse, Request, RequestBody, Response};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::problem::{Code, FieldError, Problem};
+use crate::kernel::Invalid;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The media type of bodies, both ways.
+pub const JSON: &str = "application/json";
+
+/// A body as the spec shows it: a schema, a sentence, and an example that the server takes or gives as it stands.
+pub trait Documented: Type {
+    /// What it is: the description of the request body or of the answer.
+    const DESCRIPTION: &'static str;
+
+    /// People of our own.
+    fn example() -> Value;
+}
+
+/// The type of one member: how it is read from JSON.
+pub trait Member: Sized {
+    /// What a member gives that is not there; `None` where it has to be.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// What a member gives that is there.
+    ///
+    /// # Errors
+    /// The rule that it breaks, as the end of a sentence that begins with its name.
+    fn read(value: Value) -> Result<Self, Invalid>;
+}
+
+impl<T: Member> Member for Option<T> {
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn read(value: Value) -> Result<Self, Invalid> {
+        T::read(value).map(Some)
+    }
+}
+
+impl Member for bool {
+    fn read(value: Value) -> Result<Self, Invalid> {
+        value.as_bool().ok_or(Invalid::because("must be true or false"))
+    }
+}
+
+/// The members of a body, taken one by one; every rule that is broken is collected on the way.
+#[derive(Debug)]
+pub struct Members {
+    rest: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl Members {
+    /// The member `name`; `None` where it breaks a rule.
+    pub fn take<T: Member>(&mut self, name: &str) -> Option<T> {
+        let read = match self.rest.shift_remove(name) {
+            Some(value) => T::read(value),
+            None => T::absent().ok_or(Invalid::because("is required")),
+        };
+        read.map_err(|reason| self.errors.push(FieldError::of_member(name, reason))).ok()
+    }
+
+    /// What was read, unless a rule was broken or a member is left that nobody took.
+    fn finish<T>(mut self, read: Option<T>) -> Result<T, Problem> {
+        self.errors.extend(self.rest.keys().map(|name| FieldError::of_member(name, "is not a member of this body")));
+        match read {
+            Some(read) if self.errors.is_empty() => Ok(read),
+            _ => Err(Problem::invalid(self.errors)),
+        }
+    }
+}
+
+/// A body that is made of members. [`body!`](crate::body) writes it.
+pub trait FromMembers: Sized {
+    /// Takes every member, even after one broke a rule, so that a caller hears of all of them at once.
+    fn from_members(members: &mut Members) -> Option<Self>;
+}
+
+/// Declares the body of a request: a struct whose members each parse themselves, and its schema.
+#[macro_export]
+macro_rules! body {
+    ($(#[$about:meta])* pub struct $name:ident { $($(#[$doc:meta])* $member:ident: $type:ty,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, poem_openapi::Object)]
+        pub struct $name { $($(#[$doc])* pub $member: $type,)* }
+
+        impl $crate::http::body::FromMembers for $name {
+            fn from_members(members: &mut $crate::http::body::Members) -> Option<Self> {
+                $(let $member = members.take(stringify!($member));)*
+                Some(Self { $($member: $member?,)* })
+            }
+        }
+    };
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<'a, T: FromMembers + Documented> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        register_with_example::<T>(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest { description: Some(T::DESCRIPTION), content: vec![json::<T>()], required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        if !request.header(CONTENT_TYPE).is_some_and(is_json) {
+            return Err(Problem::new(Code::UnsupportedMediaType).into());
+        }
+        let bytes = tokio::time::timeout(PATIENCE, body.take()?.into_bytes_limit(MAX_BODY)).await;
+        let bytes = match bytes {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(Problem::new(Code::PayloadTooLarge).into()),
+            Ok(Err(_)) => return Err(Problem::invalid(vec![FieldError::of_body("did not arrive whole")]).into()),
+            Err(_) => return Err(Problem::new(Code::RequestTimeout).into()),
+        };
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+fn parse<T: FromMembers>(bytes: &[u8]) -> Result<T, Problem> {
+    let malformed = |message: String| Problem::invalid(vec![FieldError::of_body(message)]);
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(malformed("is not UTF-8".to_owned()));
+    }
+    let StrictObject(rest) = serde_json::from_slice(bytes).map_err(|error| malformed(explain(&error)))?;
+    let mut members = Members { rest, errors: Vec::new() };
+    let read = T::from_members(&mut members);
+    members.finish(read)
+}
+
+/// What is wrong with the JSON, without quoting it: what stands in it may be secret.
+fn explain(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let place = format!("at line {}, column {}", error.line(), error.column());
+    match error.classify() {
+        Category::Data if error.to_string().starts_with(TWICE) => format!("names a member twice {place}"),
+        Category::Data => "is not a JSON object".to_owned(),
+        Category::Eof => "is not JSON: it ends too early".to_owned(),
+        Category::Syntax | Category::Io => format!("is not JSON {place}"),
+    }
+}
+
+const TWICE: &str = "a member is named twice";
+
+/// A JSON object with no member twice: which of two would count is where parsers differ (RFC 8259, section 4).
+struct StrictObject(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for StrictObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = StrictObject;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<StrictObject, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = access.next_entry()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(A::Error::custom(TWICE));
+                    }
+                }
+                Ok(StrictObject(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(JSON))
+        && parts.all(|parameter| {
+            let charset = parameter.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+            charset.is_none_or(|(_, value)| value.trim_matches('"').eq_ignore_ascii_case("utf-8"))
+        })
+}
+
+/// A successful answer: `T` as JSON, with this status.
+#[derive(Debug)]
+pub struct Answer<T, const STATUS: u16 = 200>(pub T);
+
+impl<T: Serialize + Send, const STATUS: u16> IntoResponse for Answer<T, STATUS> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => Response::builder()
+                .status(StatusCode::from_u16(STATUS).unwrap_or_default())
+                .header(CONTENT_TYPE, HeaderValue::from_static(JSON))
+                .body(body),
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                poem::Error::from(Problem::new(Code::Internal)).into_response()
+            }
+        }
+    }
+}
+
+impl<T: Documented, const STATUS: u16> ApiResponse for Answer<T, STATUS> {
+    fn meta() -> MetaResponses {
+        let response = MetaResponse {
+            description: T::DESCRIPTION,
+            status: Some(STATUS),
+            status_range: None,
+            content: vec![json::<T>()],
+            headers: Vec::new(),
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(registry: &mut Registry) {
+        register_with_example::<T>(registry);
+    }
+}
+
+fn json<T: Type>() -> MetaMediaType {
+    MetaMediaType { content_type: JSON, schema: T::schema_ref() }
+}
+
+fn register_with_example<T: Documented>(registry: &mut Registry) {
+    T::register(registry);
+    if let MetaSchemaRef::Reference(name) = T::schema_ref()
+        && let Some(schema) = registry.schemas.get_mut(&name)
+    {
+        schema.example = Some(T::example());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernel::email_address::EmailAddress;
+    use crate::kernel::text::Name;
+
+    #[derive(Debug)]
+    struct Card {
+        email: EmailAddress,
+        name: Option<Name>,
+        loud: Option<bool>,
+    }
+
+    impl FromMembers for Card {
+        fn from_members(members: &mut Members) -> Option<Self> {
+            let email = members.take("email");
+            let name = members.take("name");
+            let loud = members.take("loud");
+            Some(Self { email: email?, name: name?, loud: loud? })
+        }
+    }
+
+    fn errors_of(body: &str) -> Vec<(String, String)> {
+        let problem = parse::<Card>(body.as_bytes()).expect_err(body);
+        assert_eq!(problem.code(), Code::InvalidRequest);
+        let url = "http://localhost:8020".parse().unwrap();
+        let id = super::super::request_id::RequestId::choose(None, &crate::kernel::random::Random::seeded(1));
+        let details = problem.details(&id, &url);
+        details.errors.unwrap().into_iter().map(|error| (error.field, error.message)).collect()
+    }
+
+    #[test]
+    fn a_good_body_is_read() {
+        let card: Card = parse(br#" {"loud": true, "email": " A@Example.com "} "#).unwrap();
+        assert_eq!((card.email.as_str(), card.name, card.loud), ("a@example.com", None, Some(true)));
+    }
+
+    #[test]
+    fn every_broken_rule_is_named_at_once() {
+        let errors = errors_of(r#"{"name": 7, "loud": "yes", "nmae/~": "x"}"#);
+        let fields: Vec<&str> = errors.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, ["/email", "/name", "/loud", "/nmae~1~0"]);
+        assert_eq!(errors[0].1, "is required");
+        assert_eq!(errors[1].1, "must be a string");
+    }
+
+    #[test]
+    fn null_is_no_value() {
+        assert_eq!(errors_of(r#"{"email": null}"#), [("/email".to_owned(), "must be a string".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_without_being_quoted() {
+        for bad in ["", "secret", "[]", "\"secret\"", "{\"email\": secret}", "{\"email\":\"a\",\"email\":\"b\"}", "{}x"]
+        {
+            let errors = errors_of(bad);
+            assert_eq!(errors.len(), 1, "{bad}: {errors:?}");
+            assert!(!errors[0].1.contains("secret"), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn json_is_json_in_utf_8() {
+        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
+            assert!(is_json(good), "{good}");
+        }
+        for bad in [
+            "",
+            "text/json",
+            "application/jsonx",
+            "application/json; charset=latin1",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!is_json(bad), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in any::<Vec<u8>>()) {
+            let _ = parse::<Card>(&bytes);
+        }
+    }
+}

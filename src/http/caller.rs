@@ -1,0 +1,168 @@
+//! Who is calling: the three credentials of the seed, as extractors that also say so in the spec.
+
+use std::sync::Arc;
+
+use poem::http::HeaderMap;
+use poem::http::header::AUTHORIZATION;
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaSecurityScheme, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+
+use super::problem::{Code, Problem};
+use crate::app::App;
+use crate::fault::Fault;
+use crate::kernel::token::{ClientId, Token};
+use crate::session::identity::{self, ClientCredentials, Identity, IdentityError};
+use crate::store::clients;
+
+/// An account that calls through its client: bearer, client id and client secret.
+#[derive(Debug)]
+pub struct Caller(pub Arc<Identity>);
+
+/// A client that calls for nobody yet: client id and client secret.
+#[derive(Debug)]
+pub struct Client(pub clients::Client);
+
+/// A client that merely names itself: client id.
+#[derive(Debug)]
+pub struct NamedClient(pub clients::Client);
+
+const CLIENT_ID: &str = "clientId";
+const CLIENT_SECRET: &str = "clientSecret";
+const BEARER: &str = "bearer";
+
+/// An extractor of credentials: the schemes that the spec names, all of them wanted, and how they are checked.
+macro_rules! credentials {
+    ($type:ident, [$($scheme:expr),*], |$app:ident, $headers:ident| $check:expr) => {
+        impl<'a> ApiExtractor<'a> for $type {
+            const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+            type ParamType = ();
+            type ParamRawType = ();
+
+            fn register(registry: &mut Registry) {
+                for scheme in Self::security_schemes() {
+                    registry.security_schemes.insert(scheme, describe(scheme));
+                }
+            }
+
+            fn security_schemes() -> Vec<&'static str> {
+                vec![$($scheme),*]
+            }
+
+            async fn from_request(
+                request: &'a Request,
+                _: &mut RequestBody,
+                _: ExtractParamOptions<()>,
+            ) -> poem::Result<Self> {
+                let $app: &Arc<App> = request.data().ok_or(Problem::new(Code::Internal))?;
+                let $headers = request.headers();
+                Ok(Self($check))
+            }
+        }
+    };
+}
+
+credentials!(Caller, [CLIENT_ID, CLIENT_SECRET, BEARER], |app, headers| {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer_token);
+    let bearer = bearer.map(Token::received);
+    let sent = client_credentials(headers)?;
+    identity::authenticate(app, &sent, bearer.as_ref()).await.map_err(|error| refuse(error, bearer.is_some()))?
+});
+
+credentials!(Client, [CLIENT_ID, CLIENT_SECRET], |app, headers| {
+    identity::authenticate_client(app, &client_credentials(headers)?).await.map_err(|error| refuse(error, false))?
+});
+
+credentials!(NamedClient, [CLIENT_ID], |app, headers| {
+    identity::find_client(app, &client_id(headers)?).await.map_err(|error| refuse(error, false))?
+});
+
+fn refuse(error: IdentityError, bearer_was_sent: bool) -> Problem {
+    match error {
+        IdentityError::InvalidClient => Problem::new(Code::InvalidClient),
+        IdentityError::InvalidToken => Problem::invalid_token(bearer_was_sent),
+        IdentityError::Store(error) => Fault::Store(error).into(),
+    }
+}
+
+fn client_id(headers: &HeaderMap) -> Result<ClientId, Problem> {
+    let sent = headers.get("x-client-id").and_then(|value| value.to_str().ok());
+    sent.and_then(ClientId::parse).ok_or_else(|| Problem::new(Code::InvalidClient))
+}
+
+fn client_credentials(headers: &HeaderMap) -> Result<ClientCredentials, Problem> {
+    let id = client_id(headers)?;
+    let secret = headers.get("x-client-secret").and_then(|value| value.to_str().ok());
+    let secret = secret.filter(|secret| secret.len() == Token::CLIENT_SECRET_LENGTH);
+    let secret = secret.ok_or_else(|| Problem::new(Code::InvalidClient))?;
+    Ok(ClientCredentials { id, secret: Token::received(secret) })
+}
+
+/// The token of an `Authorization` header (RFC 6750, section 2.1); another scheme is as if nothing was sent.
+fn bearer_token(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn describe(scheme: &'static str) -> MetaSecurityScheme {
+    let api_key = |name, description| MetaSecurityScheme {
+        ty: "apiKey",
+        description: Some(description),
+        name: Some(name),
+        key_in: Some("header"),
+        scheme: None,
+        bearer_format: None,
+        flows: None,
+        openid_connect_url: None,
+    };
+    match scheme {
+        CLIENT_ID => api_key("X-Client-ID", "`client_id` of the answer to sign-up: 40 letters and digits."),
+        CLIENT_SECRET => {
+            api_key("X-Client-Secret", "`client_secret` of the answer to sign-up: 128 letters and digits.")
+        }
+        _ => MetaSecurityScheme {
+            ty: "http",
+            name: None,
+            key_in: None,
+            scheme: Some("bearer"),
+            bearer_format: Some("30 letters and digits"),
+            ..api_key("", "`access_token` of the answer to login or refresh: 30 letters and digits.")
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_scheme_is_bearer_in_whatever_case() {
+        assert_eq!(bearer_token("Bearer abc"), Some("abc"));
+        assert_eq!(bearer_token("bearer  abc "), Some("abc"));
+        for none in ["", "Bearer", "Bearer ", "Basic abc", "Bearerabc", "abc"] {
+            assert_eq!(bearer_token(none), None, "{none:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_what_stands_behind_the_scheme(header in "\\PC{0,60}") {
+            if let Some(token) = bearer_token(&header) {
+                prop_assert!(header.contains(token) && !token.is_empty() && header.len() > token.len() + 6);
+            }
+        }
+
+        #[test]
+        fn no_header_makes_the_client_parser_panic(id in "\\PC{0,60}", secret in "\\PC{0,140}") {
+            let mut headers = HeaderMap::new();
+            if let (Ok(id), Ok(secret)) = (id.parse(), secret.parse()) {
+                headers.insert("x-client-id", id);
+                headers.insert("x-client-secret", secret);
+            }
+            let _ = client_credentials(&headers);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+SwaggerUIBundle({
+  dom_id: "#ui",
+  url: "/openapi.json",
+  deepLinking: true,
+  displayRequestDuration: true,
+  // The three credentials stay where "Authorize" put them when the page is loaded again.
+  persistAuthorization: true,
+  tryItOutEnabled: true,
+});

@@ -1,0 +1,94 @@
+//! What every request and every answer goes through, in one layer: request id, headers, errors in one shape, panics.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use poem::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use poem::http::{HeaderValue, Method, StatusCode};
+use poem::{Endpoint, IntoResponse, Request, Response};
+
+use super::problem::{Code, Problem};
+use super::request_id::{RequestId, X_REQUEST_ID};
+use crate::app::App;
+
+/// The outermost endpoint. It never fails: whatever happened inside becomes an answer.
+pub struct Envelope<E> {
+    app: Arc<App>,
+    inner: Arc<E>,
+}
+
+impl<E: Endpoint + 'static> Envelope<E> {
+    /// Puts `inner` into the envelope; its handlers find `app` in the request.
+    pub fn new(app: Arc<App>, inner: E) -> Self {
+        Self { app, inner: Arc::new(inner) }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return run(self.inner.clone(), request).await;
+        }
+        // On a task of its own, so that a caller who hangs up does not stop a rule between its commit and what
+        // follows it.
+        let answer = tokio::spawn(run(self.inner.clone(), request)).await;
+        answer.unwrap_or_else(|_| Err(Problem::new(Code::Internal)))
+    }
+}
+
+async fn run<E: Endpoint>(inner: Arc<E>, request: Request) -> Result<Response, Problem> {
+    match AssertUnwindSafe(inner.call(request)).catch_unwind().await {
+        Ok(Ok(output)) => Ok(output.into_response()),
+        Ok(Err(error)) => Err(problem_of(&error)),
+        Err(_) => Err(Problem::new(Code::Internal)), // The panic hook has logged it.
+    }
+}
+
+/// Our own errors as they are; poem's by their status.
+fn problem_of(error: &poem::Error) -> Problem {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return problem.clone();
+    }
+    match error.status() {
+        StatusCode::NOT_FOUND => Problem::new(Code::NotFound),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::PayloadTooLarge),
+        status => {
+            tracing::error!(%status, %error, "an error that no rule of ours made");
+            Problem::new(Code::Internal)
+        }
+    }
+}
+
+impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let request_id = RequestId::choose(request.headers().get(X_REQUEST_ID), &self.app.random);
+        request.set_data(self.app.clone());
+        let is_logged = tracing::enabled!(tracing::Level::DEBUG);
+        let what = is_logged.then(|| (request.method().clone(), request.uri().path().to_owned()));
+
+        let answer = self.answer(request);
+        let answer = match &what {
+            Some((method, path)) => {
+                use tracing::Instrument;
+                let span = tracing::debug_span!("request", %request_id, %method, path);
+                answer.instrument(span).await
+            }
+            None => answer.await,
+        };
+        let mut response =
+            answer.unwrap_or_else(|problem| problem.to_response(&request_id, &self.app.settings.public_url));
+
+        if response.status().is_server_error() {
+            tracing::error!(%request_id, status = response.status().as_u16(), "answered with an error of ours");
+        }
+        if let Some((method, path)) = what {
+            tracing::debug!(%request_id, %method, path, status = response.status().as_u16(), "answered");
+        }
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, request_id.header_value());
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+}

@@ -1,0 +1,13 @@
+//! What all operations share on the wire: bodies, callers, errors, headers, the spec and its pages.
+
+pub mod body;
+pub mod caller;
+pub(crate) mod cors;
+pub mod envelope;
+mod health;
+pub(crate) mod pages;
+pub mod problem;
+pub mod request_id;
+pub mod routes;
+mod schema;
+pub mod spec;

@@ -1,0 +1,113 @@
+//! Pages and files beside the API: the spec, Swagger UI, and one page for each problem. All embedded; no page needs
+//! another host.
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use poem::http::{HeaderValue, Method, StatusCode};
+use poem::web::Path;
+use poem::{Endpoint, Request, Response, Route, handler};
+use poem_openapi::OpenApiService;
+use sha2::{Digest, Sha256};
+
+use super::health::{livez, readyz};
+use super::problem::{Code, Problem};
+use super::routes::Methods;
+use super::spec;
+
+/// Swagger UI styles its elements one by one, so styles may stand in the page; scripts may not.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// Everything beside the API.
+pub(crate) fn pages() -> Route {
+    let (css, js) = swagger_ui();
+    let document = spec::document();
+    let index = || File::new("text/html; charset=utf-8", include_str!("docs/index.html"));
+    Route::new()
+        .at("/", get(redirect_to_docs))
+        .at("/docs", get(index()))
+        .at("/docs/", get(index()))
+        .at("/docs/start.js", get(File::new("text/javascript; charset=utf-8", include_str!("docs/start.js"))))
+        .at("/docs/swagger-ui.css", get(File::new("text/css; charset=utf-8", css)))
+        .at("/docs/swagger-ui.js", get(File::new("text/javascript; charset=utf-8", js)))
+        .at("/openapi.json", get(File::new("application/json", spec::to_json(&document))))
+        .at("/openapi.yaml", get(File::new("application/yaml", spec::to_yaml(&document))))
+        .at("/problems/:code", get(explain))
+        .at("/livez", get(livez))
+        .at("/readyz", get(readyz))
+}
+
+fn get(endpoint: impl Endpoint + 'static) -> Methods<poem::endpoint::BoxEndpoint<'static>> {
+    use poem::EndpointExt;
+    Methods::new([(Method::GET, endpoint.map_to_response().boxed())])
+}
+
+#[handler]
+fn redirect_to_docs() -> Response {
+    Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "/docs/").finish()
+}
+
+/// A file that is made once and served many times; a browser that has it hears 304.
+struct File {
+    content_type: &'static str,
+    etag: HeaderValue,
+    content: Bytes,
+}
+
+impl File {
+    fn new(content_type: &'static str, content: impl Into<Bytes>) -> Self {
+        let content = content.into();
+        let tag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&content)[..16]));
+        let etag = HeaderValue::from_str(&tag).expect("a quoted hex number is a header value");
+        Self { content_type, etag, content }
+    }
+}
+
+impl Endpoint for File {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let answer = Response::builder()
+            .header(ETAG, &self.etag)
+            .header(CACHE_CONTROL, "no-cache")
+            .header(CONTENT_SECURITY_POLICY, DOCS_POLICY);
+        if request.headers().get(IF_NONE_MATCH) == Some(&self.etag) {
+            return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
+        }
+        Ok(answer.header(CONTENT_TYPE, self.content_type).body(self.content.clone()))
+    }
+}
+
+/// Swagger UI's style sheet and script, as poem-openapi embeds them in a page of its own.
+fn swagger_ui() -> (String, String) {
+    let page = OpenApiService::new((), "", "").swagger_ui_html();
+    let between = |start: &str, end: &str| {
+        let (_, rest) = page.split_once(start).expect("poem-openapi's page has this tag");
+        rest.split_once(end).expect("poem-openapi's page closes this tag").0.to_owned()
+    };
+    (between("<style charset=\"UTF-8\">", "</style>"), between("<script charset=\"UTF-8\">", "</script>"))
+}
+
+/// What a problem's `type` leads to.
+#[handler]
+fn explain(Path(code): Path<String>) -> poem::Result<Response> {
+    let code = Code::ALL.iter().find(|known| known.as_str() == code).ok_or(Problem::new(Code::NotFound))?;
+    let (name, title, status) = (code.as_str(), code.title(), code.status());
+    let explanation = code.explanation();
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title} – AI DocuMines accounts</title>\n\
+         <style>:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }} \
+         body {{ max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}</style>\n</head>\n<body>\n\
+         <h1>{title}</h1>\n<p><code>{name}</code>, status {status}</p>\n<p>{explanation}</p>\n\
+         <p><a href=\"/docs/\">The API's documentation</a></p>\n</body>\n</html>\n"
+    );
+    Ok(Response::builder()
+        .header(CONTENT_TYPE, "text/html; charset=utf-8")
+        .header(CONTENT_SECURITY_POLICY, PAGE_POLICY)
+        .body(page))
+}

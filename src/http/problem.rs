@@ -1,0 +1,342 @@
+//! Errors on the wire: problem details (RFC 9457), every code with its status and its explanation.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use poem::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use poem::http::{HeaderValue, StatusCode};
+use poem::{IntoResponse, Response};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::{ApiResponse, Object};
+use serde::Serialize;
+
+use super::request_id::RequestId;
+use crate::fault::Fault;
+use crate::kernel::Invalid;
+use crate::kernel::public_url::PublicUrl;
+use crate::store::StoreError;
+
+/// The media type of every error.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+macro_rules! codes {
+    ($($variant:ident = $code:literal, $status:ident, $title:literal, $explanation:literal;)*) => {
+        /// Everything that can be answered instead of what was asked for. Codes are stable; new ones may come.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $explanation] $variant,)*
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable name, in snake_case.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status that it comes with.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// What it is called.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What it means and what to do about it.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => $explanation,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
+        "The body is not the JSON object that the operation takes. `errors` names each member and the rule that it breaks. Nothing was changed.";
+    WeakPassword = "weak_password", BAD_REQUEST, "The password is too weak",
+        "The password is among the commonest, or too easy to guess from what is known about the account. Choose a longer one, such as a few uncommon words. A reset token stays good for another try.";
+    InvalidResetToken = "invalid_reset_token", BAD_REQUEST, "The reset token is not valid",
+        "The reset token is unknown, was used, has expired, or a newer one was asked for. Ask for another.";
+    InvalidClient = "invalid_client", UNAUTHORIZED, "The client is not valid",
+        "The client credentials are missing, unknown, revoked or wrong. Send what sign-up answered: `client_id` in the header X-Client-ID and, where the operation asks for it, `client_secret` in X-Client-Secret.";
+    InvalidToken = "invalid_token", UNAUTHORIZED, "The access token is not valid",
+        "The access token is missing, unknown, expired, revoked, or was issued to another client. Refresh it or log in again.";
+    InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "The e-mail address or the password is wrong",
+        "No account that this client serves has this e-mail address and this password. Which of them is wrong is not said.";
+    InvalidRefreshToken = "invalid_refresh_token", UNAUTHORIZED, "The refresh token is not valid",
+        "The refresh token is unknown, expired, was exchanged before, was issued to another client, or its session has ended. Log in again.";
+    AccountInactive = "account_inactive", FORBIDDEN, "The account is not active",
+        "The password is right, but the account may not log in. Ask the platform's support.";
+    NotFound = "not_found", NOT_FOUND, "Nothing is here",
+        "There is no such path. The API's paths are listed at /docs/.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
+        "The path exists, but not for this method. The header Allow lists those that it takes.";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body did not arrive in time",
+        "The body has to arrive within ten seconds. Send the request again.";
+    EmailTaken = "email_taken", CONFLICT, "The e-mail address is taken",
+        "There is an account with this e-mail address. Log in, or reset its password.";
+    UsernameTaken = "username_taken", CONFLICT, "The username is taken",
+        "Somebody has this username, in this or another case. Choose another, or leave it away.";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "A body may be 64 KiB long at most.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
+        "Send JSON in UTF-8, with the header Content-Type: application/json.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
+        "A mistake of ours. It is in the server's log under the request id.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many passwords are being checked",
+        "The server checks as many passwords at once as it can. Try again after the seconds in Retry-After.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is not available for the moment",
+        "The database does not answer. Try again after the seconds in Retry-After.";
+}
+
+/// One member that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+pub struct FieldError {
+    /// Which member of the body: a JSON Pointer (RFC 6901); empty for the body as a whole.
+    #[oai(validator(max_length = 200))]
+    pub field: String,
+    /// The rule that it breaks.
+    #[oai(validator(max_length = 500))]
+    pub message: String,
+}
+
+impl FieldError {
+    /// The member `name` of the body breaks a rule.
+    pub fn of_member(name: &str, message: impl ToString) -> Self {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        Self { field: format!("/{name}"), message: message.to_string() }
+    }
+
+    /// The body as a whole breaks a rule.
+    pub fn of_body(message: impl ToString) -> Self {
+        Self { field: String::new(), message: message.to_string() }
+    }
+}
+
+/// What went wrong, in the form of RFC 9457.
+#[derive(Serialize, Object)]
+#[oai(rename = "Problem")]
+pub struct ProblemDetails {
+    /// A page of this server that explains the code.
+    #[serde(rename = "type")]
+    #[oai(rename = "type", validator(max_length = 500))]
+    pub type_url: String,
+    /// What the code is called: the same for each occurrence.
+    #[oai(validator(max_length = 200))]
+    pub title: String,
+    /// The HTTP status.
+    #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
+    pub status: u16,
+    /// What it was this time.
+    #[oai(validator(max_length = 1000))]
+    pub detail: String,
+    /// What programs tell errors apart by; stable.
+    #[oai(validator(max_length = 64, pattern = "^[a-z_]+$"))]
+    pub code: String,
+    /// The request's id, as in the header X-Request-ID; quote it when you report a problem.
+    #[oai(validator(max_length = 64))]
+    pub request_id: String,
+    /// For a body that is not valid: each member and the rule that it breaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(max_items = 100))]
+    pub errors: Option<Vec<FieldError>>,
+}
+
+/// An error on its way to the wire.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    errors: Option<Vec<FieldError>>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+impl Problem {
+    /// A problem that its code says all about.
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        let header = match code {
+            Code::Overloaded => header(RETRY_AFTER, "1"),
+            Code::Unavailable => header(RETRY_AFTER, "2"),
+            // RFC 9110 wants a challenge with every 401. This scheme is ours: the two headers.
+            _ if code.status() == StatusCode::UNAUTHORIZED => {
+                header(WWW_AUTHENTICATE, "ClientCredentials realm=\"AI DocuMines\"")
+            }
+            _ => None,
+        };
+        Self { code, detail: Cow::Borrowed(code.explanation()), errors: None, header }
+    }
+
+    /// A body that breaks rules.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [only] if only.field.is_empty() => format!("The body {}.", only.message),
+            [only] => format!("{} {}.", &only.field[1..], only.message),
+            several => format!("{} members are not valid; errors names them.", several.len()),
+        };
+        Self { detail: detail.into(), errors: Some(errors), ..Self::new(Code::InvalidRequest) }
+    }
+
+    /// A password that is too weak, in the member `name`.
+    #[must_use]
+    pub fn weak_password(name: &str, reason: &Invalid) -> Self {
+        let errors = Some(vec![FieldError::of_member(name, reason)]);
+        Self { detail: format!("{name} {reason}.").into(), errors, ..Self::new(Code::WeakPassword) }
+    }
+
+    /// A token that opens nothing (RFC 6750, section 3): the challenge names an error only where a token was sent.
+    #[must_use]
+    pub fn invalid_token(was_sent: bool) -> Self {
+        let challenge = if was_sent {
+            "Bearer realm=\"AI DocuMines\", error=\"invalid_token\", error_description=\"The access token is not valid\""
+        } else {
+            "Bearer realm=\"AI DocuMines\""
+        };
+        let header = header(WWW_AUTHENTICATE, challenge);
+        Self { header, ..Self::new(Code::InvalidToken) }
+    }
+
+    /// A method that the path does not take.
+    #[must_use]
+    pub fn method_not_allowed(allowed: HeaderValue) -> Self {
+        Self { header: Some(Box::new((ALLOW, allowed))), ..Self::new(Code::MethodNotAllowed) }
+    }
+
+    /// The problem's code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The members, as they are written.
+    #[must_use]
+    pub fn details(&self, request_id: &RequestId, public_url: &PublicUrl) -> ProblemDetails {
+        ProblemDetails {
+            type_url: format!("{public_url}/problems/{}", self.code.as_str()),
+            title: self.code.title().to_owned(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.to_string(),
+            code: self.code.as_str().to_owned(),
+            request_id: request_id.to_string(),
+            errors: self.errors.clone(),
+        }
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn to_response(&self, request_id: &RequestId, public_url: &PublicUrl) -> Response {
+        let body = serde_json::to_vec(&self.details(request_id, public_url)).unwrap_or_default();
+        let mut response = body.with_status(self.code.status()).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some((name, value)) = self.header.as_deref() {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
+    }
+}
+
+fn header(name: HeaderName, value: &'static str) -> Option<Box<(HeaderName, HeaderValue)>> {
+    Some(Box::new((name, HeaderValue::from_static(value))))
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.as_str())
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl poem::error::ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Overloaded => Self::new(Code::Overloaded),
+            Fault::Store(StoreError::Unavailable(error)) => {
+                tracing::error!(%error, "the database is unavailable");
+                Self::new(Code::Unavailable)
+            }
+            Fault::Store(StoreError::Broken(error)) => {
+                tracing::error!(%error, "the database refused a query");
+                Self::new(Code::Internal)
+            }
+            Fault::Internal(what) => {
+                tracing::error!(error = what, "what cannot happen did");
+                Self::new(Code::Internal)
+            }
+        }
+    }
+}
+
+/// The error of a rule, seen from the wire: an exhaustive match from its variants to codes.
+pub trait Refusal: Into<Problem> {
+    /// Every code that the match gives, beyond those that any operation can answer with.
+    const CODES: &'static [Code];
+}
+
+/// Operations that nothing of their own can go wrong with.
+impl Refusal for Fault {
+    const CODES: &'static [Code] = &[];
+}
+
+/// What a handler answers instead of success; documents the codes of `E`.
+pub struct Refused<E>(Problem, PhantomData<fn() -> E>);
+
+impl<E: Refusal> From<E> for Refused<E> {
+    fn from(error: E) -> Self {
+        Self(error.into(), PhantomData)
+    }
+}
+
+impl<E> From<Refused<E>> for poem::Error {
+    fn from(refused: Refused<E>) -> Self {
+        refused.0.into()
+    }
+}
+
+impl<E: Refusal> ApiResponse for Refused<E> {
+    /// One response a status. The macro leaves no room for several codes, so their names travel as the values of an
+    /// enum; [`super::spec`] makes the description and the examples of them.
+    fn meta() -> MetaResponses {
+        let mut responses: Vec<MetaResponse> = Vec::new();
+        for code in E::CODES {
+            let status = code.status().as_u16();
+            let name = serde_json::Value::from(code.as_str());
+            if let Some(response) = responses.iter_mut().find(|response| response.status == Some(status)) {
+                if let MetaSchemaRef::Inline(names) = &mut response.content[0].schema {
+                    names.enum_items.push(name);
+                }
+                continue;
+            }
+            let names = MetaSchema { enum_items: vec![name], ..MetaSchema::new("string") };
+            responses.push(MetaResponse {
+                description: "",
+                status: Some(status),
+                status_range: None,
+                content: vec![MetaMediaType {
+                    content_type: PROBLEM_JSON,
+                    schema: MetaSchemaRef::Inline(Box::new(names)),
+                }],
+                headers: Vec::new(),
+            });
+        }
+        MetaResponses { responses }
+    }
+
+    fn register(_: &mut Registry) {}
+}

@@ -1,0 +1,170 @@
+//! How the kernel's types look in the spec, and how they are read from a body. One place, so that a rule and its
+//! documentation stand side by side.
+
+use std::borrow::Cow;
+
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
+use serde_json::Value;
+
+use super::body::Member;
+use crate::kernel::Invalid;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::email_address::EmailAddress;
+use crate::kernel::password::{NewPassword, Password};
+use crate::kernel::phone_number::PhoneNumber;
+use crate::kernel::preferences::Preferences;
+use crate::kernel::text::Text;
+use crate::kernel::token::Token;
+use crate::kernel::username::Username;
+
+/// What the derive of `Object` asks of a member's type, for a type that reads itself by [`Member`].
+macro_rules! member_type {
+    ([$($generics:tt)*] $type:ty, $name:literal, |$value:ident| $json:expr, $schema:expr) => {
+        impl<$($generics)*> Type for $type {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Inline(Box::new($schema))
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(std::iter::once(self))
+            }
+        }
+
+        impl<$($generics)*> ParseFromJSON for $type {
+            fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+                Self::read(value.unwrap_or_default()).map_err(ParseError::custom)
+            }
+        }
+
+        impl<$($generics)*> ToJSON for $type {
+            fn to_json(&self) -> Option<Value> {
+                let $value = self;
+                $json
+            }
+        }
+    };
+    ($type:ty, $($rest:tt)*) => {
+        member_type!([] $type, $($rest)*);
+    };
+}
+
+fn string(value: Value) -> Result<String, Invalid> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(Invalid::because("must be a string")),
+    }
+}
+
+/// A member that is a string which the type parses.
+macro_rules! parsed_member {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> Member for $type {
+            fn read(value: Value) -> Result<Self, Invalid> {
+                string(value)?.parse()
+            }
+        }
+    };
+    ($type:ty) => {
+        parsed_member!([] $type);
+    };
+}
+
+fn text(min: usize, max: usize) -> MetaSchema {
+    MetaSchema { min_length: Some(min), max_length: Some(max), ..MetaSchema::new("string") }
+}
+
+parsed_member!(EmailAddress);
+member_type!(EmailAddress, "email", |address| Some(address.as_str().into()), {
+    MetaSchema { format: Some("email"), ..text(6, Self::MAX_LENGTH) }
+});
+
+parsed_member!(Username);
+member_type!(Username, "username", |username| Some(username.as_str().into()), text(1, Self::MAX_LENGTH));
+
+parsed_member!(PhoneNumber);
+member_type!(PhoneNumber, "phone", |number| Some(number.as_str().into()), {
+    MetaSchema { pattern: Some(r"^[0-9 +().\-]+$".to_owned()), ..text(7, Self::MAX_LENGTH) }
+});
+
+parsed_member!([const MAX: usize] Text<MAX>);
+member_type!([const MAX: usize] Text<MAX>, "text", |text| Some(text.as_str().into()), text(1, MAX));
+
+parsed_member!(NewPassword);
+member_type!(NewPassword, "new_password", |_password| None, {
+    MetaSchema { format: Some("password"), write_only: true, ..text(Password::MIN_LENGTH, Password::MAX_LENGTH) }
+});
+
+/// The longest password that is compared with a hash: enough for [`Password::MAX_LENGTH`] code points before they
+/// were normalised.
+const MAX_RECEIVED_PASSWORD: usize = 1_024;
+
+impl Member for Password {
+    fn read(value: Value) -> Result<Self, Invalid> {
+        let raw = string(value)?;
+        if raw.is_empty() || raw.chars().count() > MAX_RECEIVED_PASSWORD {
+            return Err(Invalid::because(format!("must be 1 to {MAX_RECEIVED_PASSWORD} characters long")));
+        }
+        Ok(Self::received(&raw))
+    }
+}
+member_type!(Password, "password", |_password| None, {
+    MetaSchema { format: Some("password"), write_only: true, ..text(1, MAX_RECEIVED_PASSWORD) }
+});
+
+/// The longest token that is looked up.
+const MAX_RECEIVED_TOKEN: usize = 256;
+
+impl Member for Token {
+    fn read(value: Value) -> Result<Self, Invalid> {
+        let raw = string(value)?;
+        let raw = raw.trim();
+        if raw.is_empty() || raw.len() > MAX_RECEIVED_TOKEN || raw.chars().any(char::is_control) {
+            return Err(Invalid::because(format!(
+                "must be 1 to {MAX_RECEIVED_TOKEN} characters long, without control characters"
+            )));
+        }
+        Ok(Self::received(raw))
+    }
+}
+member_type!(Token, "token", |_token| None, MetaSchema { write_only: true, ..text(1, MAX_RECEIVED_TOKEN) });
+
+impl Member for Preferences {
+    fn read(value: Value) -> Result<Self, Invalid> {
+        match value {
+            Value::Object(members) => Self::try_from(members),
+            _ => Err(Invalid::because("must be an object")),
+        }
+    }
+}
+member_type!(Preferences, "preferences", |preferences| Some(Value::Object(preferences.members().clone())), {
+    let value = |ty| MetaSchemaRef::Inline(Box::new(MetaSchema::new(ty)));
+    let text = MetaSchemaRef::Inline(Box::new(text(0, Self::MAX_VALUE)));
+    let values = MetaSchema { any_of: vec![text, value("number"), value("boolean")], ..MetaSchema::ANY };
+    MetaSchema {
+        additional_properties: Some(Box::new(MetaSchemaRef::Inline(Box::new(values)))),
+        max_properties: Some(Self::MAX_MEMBERS),
+        ..MetaSchema::new("object")
+    }
+});
+
+impl Member for Timestamp {
+    fn read(_: Value) -> Result<Self, Invalid> {
+        Err(Invalid::because("is written by the server alone"))
+    }
+}
+member_type!(Timestamp, "date-time", |at| Some(at.to_string().into()), {
+    MetaSchema::new_with_format("string", "date-time")
+});

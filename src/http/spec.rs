@@ -1,0 +1,249 @@
+//! The OpenAPI document: what poem-openapi derives from the operations, and what it cannot say, added here.
+
+use poem_openapi::registry::Registry;
+use poem_openapi::types::Type;
+use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, Tags};
+use serde_json::{Map, Value, json};
+
+use super::body::JSON;
+use super::problem::{Code, PROBLEM_JSON, Problem, ProblemDetails};
+use super::request_id::RequestId;
+use crate::kernel::public_url::PublicUrl;
+use crate::server::{Operations, operations};
+
+/// Where the operations are.
+pub const BASE_PATH: &str = "/api/v1/auth";
+
+/// What the operations are grouped by.
+#[derive(Tags)]
+pub enum Tag {
+    /// Signing up.
+    Account,
+    /// Logging in, and renewing what login gave.
+    Session,
+    /// What people tell about themselves.
+    Profile,
+    /// Setting a new password when the old one is lost.
+    Password,
+}
+
+const DESCRIPTION: &str = "\
+Signs people up to AI DocuMines, logs them in, keeps their profile and credentials.
+
+**Try it here, in four steps:**
+
+1. **signup** – press *Execute*. The answer holds `client_id` and `client_secret`; the secret is shown this once.
+2. **Authorize** (the button with the lock) – paste both into `clientId` and `clientSecret`.
+3. **login** – press *Execute*, then paste `access_token` into `bearer` behind *Authorize*.
+4. **getProfile** and the others now answer. What you pasted is still there when you load the page again.
+
+Errors are problem details (RFC 9457): programs tell them apart by `code`, and `type` leads to an explanation. Every
+answer carries the header `X-Request-ID`; quote it when you report a problem. A path answers with and without its
+trailing slash.";
+
+/// The document.
+///
+/// poem-openapi knows security as alternatives only, drops the slash at a path's end, takes what may be null for what
+/// may be absent, and has no place for the examples of an answer. That is mended here, on the JSON, so that the file,
+/// the served document and Swagger UI are the same.
+#[must_use]
+pub fn document() -> Value {
+    let contact = ContactObject::new().name("AI DocuMines").url("https://aidocumines.com");
+    let service = OpenApiService::new(operations(), "AI DocuMines accounts", env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .contact(contact)
+        .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
+        .server(BASE_PATH);
+    let mut document: Value = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
+    document["openapi"] = "3.0.3".into();
+
+    let paths = std::mem::take(members(&mut document["paths"]));
+    let mut paths: Vec<_> = paths.into_iter().map(|(path, item)| (with_slash(&path), item)).collect();
+    paths.sort_by(|(one, _), (other, _)| one.cmp(other));
+    document["paths"] = Value::Object(paths.into_iter().collect());
+
+    let mut schemas = std::mem::take(members(&mut document["components"]["schemas"]));
+    schemas.extend(problem_schemas());
+    schemas.values_mut().for_each(require_nullable);
+    schemas.values_mut().for_each(mend_bounds);
+    for item in members(&mut document["paths"]).values_mut() {
+        for operation in members(item).values_mut() {
+            finish_operation(operation, &mut schemas);
+        }
+    }
+    schemas.sort_keys();
+    document["components"]["schemas"] = Value::Object(schemas);
+    document
+}
+
+/// The document as it is committed, printed and served: indented, with a line break at the end.
+#[must_use]
+pub fn to_json(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+
+/// The document in YAML.
+#[must_use]
+pub fn to_yaml(document: &Value) -> String {
+    serde_yaml::to_string(document).expect("JSON can be written as YAML")
+}
+
+fn members(value: &mut Value) -> &mut Map<String, Value> {
+    value.as_object_mut().expect("OpenAPI has an object here")
+}
+
+fn with_slash(path: &str) -> String {
+    format!("{}/", path.trim_end_matches('/'))
+}
+
+/// The error's schemas, which no operation names in its type.
+fn problem_schemas() -> Map<String, Value> {
+    let mut registry = Registry::new();
+    ProblemDetails::register(&mut registry);
+    let schemas = registry.schemas.into_iter();
+    schemas.map(|(name, schema)| (name, serde_json::to_value(schema).expect("a schema is JSON"))).collect()
+}
+
+/// Whatever may be null is written out as null, never left away: it is required. The derive takes it for optional.
+fn require_nullable(schema: &mut Value) {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let nullable =
+        |(name, property): (&String, &Value)| (property["nullable"] == true).then(|| Value::from(name.as_str()));
+    let nullable: Vec<Value> = properties.filter_map(nullable).collect();
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.extend(nullable);
+    }
+}
+
+/// Bounds of whole numbers come as `1.0`, which some generators copy into code that wants an integer.
+fn mend_bounds(schema: &mut Value) {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for property in properties.values_mut().filter(|property| property["type"] == "integer") {
+        for bound in ["minimum", "maximum"] {
+            if let Some(number) = property[bound].as_f64() {
+                property[bound] = (number as i64).into();
+            }
+        }
+    }
+}
+
+fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
+    if let Some(schemes) = operation.get_mut("security").and_then(Value::as_array_mut) {
+        // Alternatives become one requirement: all of them.
+        let mut all: Map<String, Value> =
+            schemes.drain(..).filter_map(|scheme| scheme.as_object().cloned()).flatten().collect();
+        all.sort_keys();
+        schemes.push(Value::Object(all));
+    }
+    let has_body = operation.get("requestBody").is_some();
+    if has_body {
+        let content = &mut operation["requestBody"]["content"][JSON];
+        if let Some(schema) = referenced(content, schemas) {
+            schema["additionalProperties"] = false.into();
+        }
+        hoist_example(content, schemas);
+    }
+    let has_security = operation.get("security").is_some();
+    let wants_bearer = operation["security"][0].get("bearer").is_some();
+
+    let mut codes: Vec<Code> = Vec::new();
+    let mut responses = Vec::new();
+    for (status, mut response) in std::mem::take(members(&mut operation["responses"])) {
+        if let Some(names) = response["content"][PROBLEM_JSON]["schema"]["enum"].as_array() {
+            let named = |code: &&Code| names.iter().any(|name| name == code.as_str());
+            codes.extend(Code::ALL.iter().filter(named));
+            continue;
+        }
+        hoist_example(&mut response["content"][JSON], schemas);
+        response["headers"] = headers(None);
+        responses.push((status, response));
+    }
+    // What any operation of this kind can answer.
+    let common = [
+        (has_body, Code::InvalidRequest),
+        (has_body, Code::RequestTimeout),
+        (has_body, Code::PayloadTooLarge),
+        (has_body, Code::UnsupportedMediaType),
+        (has_security, Code::InvalidClient),
+        (wants_bearer, Code::InvalidToken),
+        (true, Code::Internal),
+        (true, Code::Unavailable),
+    ];
+    codes.extend(common.into_iter().filter_map(|(applies, code)| applies.then_some(code)));
+    codes.sort_by_key(|code| (code.status(), *code as usize));
+    for of_status in codes.chunk_by(|one, other| one.status() == other.status()) {
+        responses.push((of_status[0].status().as_str().to_owned(), problem_response(of_status)));
+    }
+    operation["responses"] = Value::Object(responses.into_iter().collect());
+}
+
+/// The schema in `components` that a media type refers to.
+fn referenced<'a>(content: &Value, schemas: &'a mut Map<String, Value>) -> Option<&'a mut Value> {
+    let name = content["schema"]["$ref"].as_str()?.rsplit('/').next()?;
+    schemas.get_mut(name)
+}
+
+/// Shows the schema's example as the media type's, where tools look for it first.
+fn hoist_example(content: &mut Value, schemas: &mut Map<String, Value>) {
+    if let Some(example) = referenced(content, schemas).and_then(|schema| schema.get("example")).cloned() {
+        content["example"] = example;
+    }
+}
+
+fn problem_response(codes: &[Code]) -> Value {
+    let explain = |code: &Code| format!("`{}`: {}", code.as_str(), code.explanation());
+    let description: Vec<String> = codes.iter().map(explain).collect();
+    let example =
+        |code: &Code| (code.as_str().to_owned(), json!({"summary": code.title(), "value": example_of(*code)}));
+    let examples: Map<String, Value> = codes.iter().map(example).collect();
+    json!({
+        "description": description.join("\n\n"),
+        "content": {
+            PROBLEM_JSON: { "schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples },
+        },
+        "headers": headers(codes.first().copied()),
+    })
+}
+
+fn example_of(code: Code) -> Value {
+    use super::problem::FieldError;
+    let problem = match code {
+        Code::InvalidRequest => Problem::invalid(vec![FieldError::of_member("email", "is required")]),
+        Code::WeakPassword => Problem::weak_password(
+            "password",
+            &crate::kernel::Invalid::because("is too weak: This is a very common password"),
+        ),
+        other => Problem::new(other),
+    };
+    let public_url: PublicUrl = "http://localhost:8020".parse().expect("the default public URL");
+    let request_id = RequestId::example();
+    serde_json::to_value(problem.details(&request_id, &public_url)).expect("a problem is JSON")
+}
+
+fn headers(code: Option<Code>) -> Value {
+    let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
+    let text = |max: usize, example: &str| json!({"type": "string", "maxLength": max, "example": example});
+    let mut headers = Map::new();
+    let id = text(RequestId::MAX_LENGTH, &RequestId::example().to_string());
+    headers.insert("X-Request-ID".to_owned(), header("The caller's, if it sent a sane one, else a new one.", id));
+    match code.map(|code| code.status().as_u16()) {
+        Some(401) => {
+            let challenge = text(200, "Bearer realm=\"AI DocuMines\"");
+            let about = "Which credentials are wanted (RFC 9110, RFC 6750).";
+            headers.insert("WWW-Authenticate".to_owned(), header(about, challenge));
+        }
+        Some(503) => {
+            let seconds = json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 3600, "example": 1});
+            headers.insert("Retry-After".to_owned(), header("Seconds until another try makes sense.", seconds));
+        }
+        _ => {}
+    }
+    Value::Object(headers)
+}
+
+/// The ids of the operations, each with its method and path: for tests that go through all of them.
+#[must_use]
+pub fn operation_ids() -> Vec<&'static str> {
+    let operations = Operations::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);
+    operations.filter_map(|operation| operation.operation_id).collect()
+}

@@ -1,0 +1,179 @@
+//! Passwords: what may be one (NIST SP 800-63B-4, OWASP ASVS 5.0 chapter 6), and what is kept of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use unicode_normalization::UnicodeNormalization;
+
+use super::Invalid;
+
+/// A password as somebody typed it, NFKC-normalised so that every keyboard gives the same bytes.
+///
+/// Never trimmed, never cut short. Wiped when dropped, `…` in `Debug`.
+#[derive(Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// The fewest code points.
+    pub const MIN_LENGTH: usize = 8;
+    /// The most code points.
+    pub const MAX_LENGTH: usize = 128;
+
+    /// A password that is to be compared with a hash. Nothing is asked of it: a bad one simply does not fit.
+    #[must_use]
+    pub fn received(raw: &str) -> Self {
+        Self(raw.nfkc().collect::<String>().into())
+    }
+
+    /// The bytes that are hashed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Refuses what an attacker tries first: the commonest passwords and what zxcvbn scores under 3 of 4.
+    ///
+    /// `about` are the account's own e-mail, username, names and organisation: they make no password strong.
+    /// Costs up to some milliseconds; call it where a hash would be computed, not on an async thread.
+    ///
+    /// # Errors
+    /// The reason, for the person who chose it.
+    pub fn check_strength(&self, about: &[&str]) -> Result<(), Invalid> {
+        let about = words(about);
+        let about: Vec<&str> = about.iter().map(String::as_str).collect();
+        let estimate = zxcvbn::zxcvbn(self.expose(), &about);
+        if estimate.score() >= zxcvbn::Score::Three {
+            return Ok(());
+        }
+        let reason = estimate
+            .feedback()
+            .and_then(zxcvbn::feedback::Feedback::warning)
+            .map_or_else(|| "it is too easy to guess".to_owned(), |warning| warning.to_string());
+        Err(Invalid::because(format!(
+            "is too weak: {}. Use a longer one, such as a few uncommon words",
+            reason.trim_end_matches('.')
+        )))
+    }
+}
+
+/// What is known about somebody, as somebody who guesses would use it: whole, word by word, and run together.
+fn words(about: &[&str]) -> Vec<String> {
+    let mut words: Vec<String> = about.iter().map(|text| (*text).to_owned()).collect();
+    for text in about {
+        let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
+        words.extend(parts.map(str::to_owned));
+        words.push(text.chars().filter(|c| c.is_alphanumeric()).collect());
+    }
+    words
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// A password that somebody wants from now on: 8 to 128 code points, any of them, no composition rules.
+///
+/// Whether it is strong enough depends on whose it is: [`Password::check_strength`].
+#[derive(Clone, Debug)]
+pub struct NewPassword(Password);
+
+impl NewPassword {
+    /// The password, as it will be hashed.
+    #[must_use]
+    pub fn as_password(&self) -> &Password {
+        &self.0
+    }
+}
+
+impl FromStr for NewPassword {
+    type Err = Invalid;
+
+    fn from_str(raw: &str) -> Result<Self, Invalid> {
+        if raw.chars().any(char::is_control) {
+            return Err(Invalid::because("must not contain control characters"));
+        }
+        let password = Password::received(raw);
+        let length = password.expose().chars().count();
+        if !(Password::MIN_LENGTH..=Password::MAX_LENGTH).contains(&length) {
+            return Err(Invalid::because(format!(
+                "must be {} to {} characters long",
+                Password::MIN_LENGTH,
+                Password::MAX_LENGTH
+            )));
+        }
+        Ok(Self(password))
+    }
+}
+
+/// A password hash as a PHC string (`$argon2id$v=19$m=19456,t=2,p=1$…$…`): all that is kept of a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// A PHC string that the hasher made or the database kept.
+    #[must_use]
+    pub fn from_phc(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The PHC string.
+    #[must_use]
+    pub fn as_phc(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABOUT: [&str; 4] = ["john_doe@aidocumines.com", "john_doe", "John Doe", "AI DocuMines User"];
+
+    #[test]
+    fn the_seeds_own_passwords_are_taken() {
+        for seed in ["SecurePass#456", "NewSecurePass#789"] {
+            let password: NewPassword = seed.parse().expect("8 to 128 characters");
+            assert_eq!(password.as_password().check_strength(&ABOUT), Ok(()), "{seed}");
+        }
+    }
+
+    #[test]
+    fn common_and_personal_passwords_are_refused_with_a_reason() {
+        for weak in ["iloveyou", "12345678", "qwertyuiop", "Passw0rd!", "john_doe@aidocumines.com", "aidocumines2025"] {
+            let refusal = Password::received(weak).check_strength(&ABOUT).expect_err(weak).to_string();
+            assert!(refusal.starts_with("is too weak: "), "{refusal}");
+            assert!(!refusal.contains(weak), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_code_points_after_normalisation() {
+        assert!("ö".repeat(8).parse::<NewPassword>().is_ok());
+        assert!("ö".repeat(128).parse::<NewPassword>().is_ok());
+        assert!("ö".repeat(129).parse::<NewPassword>().is_err());
+        assert!("1234567".parse::<NewPassword>().is_err());
+        // o + combining diaeresis is one code point after NFKC, so seven of them are too short.
+        assert!("o\u{308}".repeat(7).parse::<NewPassword>().is_err());
+    }
+
+    #[test]
+    fn spaces_are_kept_and_forms_agree() {
+        assert_eq!(Password::received("  two  words ").expose(), "  two  words ");
+        assert_eq!(Password::received("o\u{308}").expose(), Password::received("ö").expose());
+    }
+
+    #[test]
+    fn debug_output_shows_nothing() {
+        let password: NewPassword = "correct horse battery".parse().expect("long enough");
+        assert_eq!(format!("{password:?}"), "NewPassword(Password(…))");
+    }
+}

@@ -1,0 +1,73 @@
+//! Where people reach this server.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+use super::Invalid;
+
+/// An `http` or `https` URL without query, fragment or credentials; written without a slash at its end, so that a path
+/// can follow.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicUrl(Url);
+
+impl PublicUrl {
+    /// The host's name or address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or("localhost")
+    }
+
+    /// Whether it is scheme, host and port alone: an origin (RFC 6454).
+    #[must_use]
+    pub fn is_origin(&self) -> bool {
+        self.0.path() == "/"
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = Invalid;
+
+    fn from_str(raw: &str) -> Result<Self, Invalid> {
+        let url = Url::parse(raw).map_err(|_| Invalid::because("must be a URL"))?;
+        let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_plain {
+            return Err(Invalid::because("must be an http:// or https:// URL without credentials, query or fragment"));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+impl fmt::Debug for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_so_that_a_path_can_follow() {
+        for (raw, written) in [
+            ("http://localhost:8020", "http://localhost:8020"),
+            ("https://id.example.com/", "https://id.example.com"),
+            ("https://example.com/accounts/", "https://example.com/accounts"),
+        ] {
+            let url: PublicUrl = raw.parse().expect(raw);
+            assert_eq!(url.to_string(), written);
+        }
+        for bad in ["localhost:8020", "ftp://example.com", "http://", "http://u:p@example.com", "http://e.com/?q", "x"]
+        {
+            assert!(bad.parse::<PublicUrl>().is_err(), "{bad} was taken");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The AI DocuMines accounts server: it signs people up, logs them in, keeps their profile and credentials, and tells
+//! whose token that is.
+//!
+//! # The map
+//!
+//! An operation is found by its name, and read top to bottom in three files, always in this direction:
+//!
+//! | | file | for `resetPassword` |
+//! |---|---|---|
+//! | the wire | `<capability>/api.rs` | `src/password/api.rs` |
+//! | the rule, with its transaction | `<capability>/<operation>.rs` | `src/password/reset.rs` |
+//! | the query | `store/<table>.rs` | `src/store/password_resets.rs` |
+//!
+//! Capabilities: [`account`] (signing up), [`session`] (login, refresh, whose token is that), [`profile`], [`password`].
+//!
+//! Below them: [`kernel`] has the value types (what an e-mail address is) and names nothing else of ours; [`store`] has
+//! the queries; [`mail`] the outbox; [`http`] what all operations share on the wire. [`app`] is everything a rule may
+//! need, [`settings`] what an operator can say, [`server`] puts it on the network.
+//!
+//! `docs/architecture.md` says why it is so.
+
+pub mod account;
+pub mod app;
+pub mod database;
+pub mod fault;
+pub mod http;
+pub mod kernel;
+mod listener;
+pub mod logging;
+pub mod mail;
+pub mod password;
+pub mod profile;
+pub mod server;
+pub mod session;
+pub mod settings;
+pub mod store;
+pub mod usage;

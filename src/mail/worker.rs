@@ -1,0 +1,74 @@
+//! The worker that empties the outbox: every mail becomes a file in `<data-dir>/mail/`.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::message::Letter;
+use super::outbox::PURPOSE;
+use crate::app::{App, make_private_folder};
+use crate::store::StoreError;
+use crate::store::outbox::{self, Waiting};
+
+/// How many mails are taken out of the database at once.
+const BATCH: u64 = 50;
+/// How long a mail that could not be written waits at most, without the bell.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Empties the outbox whenever the bell rings, for ever.
+pub async fn run(app: &App) {
+    loop {
+        if let Err(error) = deliver_waiting(app).await {
+            tracing::warn!(%error, "the outbox could not be read; trying again later");
+        }
+        let _ = tokio::time::timeout(PAUSE, app.mail_bell.notified()).await;
+    }
+}
+
+/// Writes every waiting mail. One that cannot be written stays and does not stop the others.
+///
+/// A mail is written before its row is removed: a crash in between writes it twice, to the same file name.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn deliver_waiting(app: &App) -> Result<(), StoreError> {
+    let mut last = 0;
+    loop {
+        let waiting = outbox::oldest(app.reader(), last, BATCH).await?;
+        let Some(newest) = waiting.last() else { return Ok(()) };
+        last = newest.id;
+        for mail in waiting {
+            match deliver(app, &mail).await {
+                Ok(()) => {
+                    let tx = app.begin().await?;
+                    outbox::remove(&tx, mail.id).await?;
+                    tx.commit().await?;
+                }
+                Err(error) => tracing::error!(mail = mail.id, error, "a mail could not be written"),
+            }
+        }
+    }
+}
+
+async fn deliver(app: &App, mail: &Waiting) -> Result<(), String> {
+    let plain = app.sealer.open(PURPOSE, &mail.sealed_mail).ok_or("it was sealed with another secret key")?;
+    let letter: Letter = serde_json::from_slice(&plain).map_err(|_| "its letter is malformed")?;
+    let message = letter.to_message(mail.id, mail.created_at, &app.settings.public_url);
+    let Some(message) = message.map_err(|error| error.to_string())? else { return Ok(()) };
+    let folder = app.settings.data_dir.join("mail");
+    let name = format!("{}-{}.eml", mail.created_at.utc().format("%Y%m%dT%H%M%S%6fZ"), mail.id);
+    let write = move || write_file(&folder, &name, &message.formatted());
+    let written = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?;
+    written.map_err(|error| error.to_string())
+}
+
+/// Writes the file whole or not at all, for the owner's eyes alone.
+fn write_file(folder: &Path, name: &str, content: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    make_private_folder(folder).map_err(std::io::Error::other)?;
+    let unfinished = folder.join(format!("{name}.part"));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, folder.join(name))
+}

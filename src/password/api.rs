@@ -1,0 +1,155 @@
+//! Password resets on the wire.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::request_reset::request_password_reset;
+use super::reset::{ResetError, reset_password};
+use crate::app::App;
+use crate::body;
+use crate::fault::Fault;
+use crate::http::body::{Answer, Body, Documented};
+use crate::http::caller::NamedClient;
+use crate::http::problem::{Code, Problem, Refusal, Refused};
+use crate::http::spec::Tag;
+use crate::kernel::email_address::EmailAddress;
+use crate::kernel::password::NewPassword;
+use crate::kernel::token::Token;
+
+/// The operations on passwords.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordApi;
+
+#[OpenApi]
+impl PasswordApi {
+    /// Request a password reset
+    ///
+    /// Mails a token that opens one change of password, within the hour. A newer request takes the force of an older
+    /// one. An e-mail address that nobody has gets the same answer, after the same time.
+    ///
+    /// `reset_token` is in the answer only where the operator allows that: by default while mail goes to files and the
+    /// server listens on a loopback address. On the open internet the mail alone carries it.
+    #[oai(
+        path = "/password/reset/request/",
+        method = "post",
+        operation_id = "requestPasswordReset",
+        tag = "Tag::Password"
+    )]
+    async fn request_password_reset(
+        &self,
+        app: Data<&Arc<App>>,
+        client: NamedClient,
+        body: Body<ResetRequestRequest>,
+    ) -> Result<Answer<ResetRequestAnswer>, Refused<Fault>> {
+        let token = request_password_reset(&app, &client.0, &body.0.email).await?;
+        let reset_token = app.settings.shows_reset_token().then(|| token.expose().to_owned());
+        Ok(Answer(ResetRequestAnswer { message: "Password reset token sent to your email".to_owned(), reset_token }))
+    }
+
+    /// Reset the password
+    ///
+    /// Sets a new password. Every session of the account ends, and its owner is told by mail. A password that is too
+    /// weak leaves the token usable.
+    #[oai(path = "/password/reset/", method = "post", operation_id = "resetPassword", tag = "Tag::Password")]
+    async fn reset_password(
+        &self,
+        app: Data<&Arc<App>>,
+        client: NamedClient,
+        body: Body<ResetRequest>,
+    ) -> Result<Answer<ResetAnswer>, Refused<ResetError>> {
+        let ResetRequest { token, new_password } = body.0;
+        reset_password(&app, &client.0, &token, new_password).await?;
+        Ok(Answer(ResetAnswer { message: "Password reset successful".to_owned() }))
+    }
+}
+
+body! {
+    /// Whose password is lost.
+    pub struct ResetRequestRequest {
+        /// The account's e-mail address, in whatever case.
+        email: EmailAddress,
+    }
+}
+
+impl Documented for ResetRequestRequest {
+    const DESCRIPTION: &'static str = "Whose password is lost.";
+
+    fn example() -> Value {
+        json!({"email": "thandi.nkosi@example.com"})
+    }
+}
+
+/// A token is on its way, if there is such an account.
+#[derive(Serialize, Object)]
+pub struct ResetRequestAnswer {
+    /// Always `Password reset token sent to your email`.
+    #[oai(validator(max_length = 100))]
+    message: String,
+    /// The token, where the operator allows it in the answer; else the member is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(min_length = 36, max_length = 36))]
+    reset_token: Option<String>,
+}
+
+impl Documented for ResetRequestAnswer {
+    const DESCRIPTION: &'static str = "A token is on its way, if there is such an account.";
+
+    fn example() -> Value {
+        json!({
+            "message": "Password reset token sent to your email",
+            "reset_token": "c1b6a7de-31f0-4d0c-9a55-7f2f4f1be09c"
+        })
+    }
+}
+
+body! {
+    /// The token and what the password shall be.
+    pub struct ResetRequest {
+        /// The token of the mail.
+        token: Token,
+        /// 8 to 128 characters, any of them; refused when it is easy to guess.
+        new_password: NewPassword,
+    }
+}
+
+impl Documented for ResetRequest {
+    const DESCRIPTION: &'static str = "The token and what the password shall be.";
+
+    fn example() -> Value {
+        json!({"token": "c1b6a7de-31f0-4d0c-9a55-7f2f4f1be09c", "new_password": "copper-heron-82-drift"})
+    }
+}
+
+/// The password is the new one.
+#[derive(Serialize, Object)]
+pub struct ResetAnswer {
+    /// Always `Password reset successful`.
+    #[oai(validator(max_length = 100))]
+    message: String,
+}
+
+impl Documented for ResetAnswer {
+    const DESCRIPTION: &'static str = "The password is the new one, and every session has ended.";
+
+    fn example() -> Value {
+        json!({"message": "Password reset successful"})
+    }
+}
+
+impl Refusal for ResetError {
+    const CODES: &'static [Code] = &[Code::InvalidResetToken, Code::WeakPassword, Code::Overloaded];
+}
+
+impl From<ResetError> for Problem {
+    fn from(error: ResetError) -> Self {
+        match error {
+            ResetError::InvalidResetToken => Self::new(Code::InvalidResetToken),
+            ResetError::WeakPassword(reason) => Self::weak_password("new_password", &reason),
+            ResetError::Fault(fault) => fault.into(),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Hashing passwords, away from the threads that serve requests.
+//!
+//! Argon2id costs milliseconds and megabytes by design. As many workers as the machine has cores take jobs from one
+//! bounded queue; each reuses its block of memory, so that memory does not grow with the number of callers. A job
+//! holds its place until a worker is done with it: a caller who hangs up frees nothing early.
+
+use std::fmt;
+use std::thread;
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use async_channel::{Receiver, Sender, TrySendError};
+use subtle::ConstantTimeEq;
+use tokio::sync::oneshot;
+
+use crate::fault::Fault;
+use crate::kernel::Invalid;
+use crate::kernel::password::{NewPassword, Password, PasswordHash};
+use crate::kernel::random::Random;
+
+/// A handle to the workers; they end when the last handle is gone.
+#[derive(Clone)]
+pub struct Hasher {
+    queue: Sender<Job>,
+    params: Params,
+    random: Random,
+}
+
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// The blocks that one worker reuses from hash to hash.
+type Memory = Vec<Block>;
+
+/// Jobs that may wait for each worker: about a second's worth at the default cost.
+const WAITING_PER_WORKER: usize = 64;
+
+/// The length of a hash and of its salt, in bytes (RFC 9106, section 3.1).
+const HASH_LENGTH: usize = 32;
+const SALT_LENGTH: usize = 16;
+
+/// How much gentler the workers are than the threads that serve, in steps of `nice`: profile reads go on during a
+/// flood of logins.
+const NICENESS: i32 = 10;
+
+/// What a check of a password found.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is another password, or there was none to compare it with.
+    Wrong,
+    /// It is the one.
+    Right,
+    /// It is the one, but its hash was made at another cost. Here is a new one.
+    RightButOutdated(PasswordHash),
+}
+
+impl Hasher {
+    /// Starts the workers, to hash at this cost.
+    ///
+    /// # Errors
+    /// Where Argon2 has no such cost.
+    pub fn start(memory_kib: u32, iterations: u32, parallelism: u32, random: Random) -> Result<Self, Invalid> {
+        let params = Params::new(memory_kib, iterations, parallelism, Some(HASH_LENGTH))
+            .map_err(|error| Invalid::because(format!("Argon2 has no such cost: {error}")))?;
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let (queue, jobs) = async_channel::bounded(workers * WAITING_PER_WORKER);
+        for number in 0..workers {
+            let jobs = jobs.clone();
+            let worker = thread::Builder::new().name(format!("hasher-{number}"));
+            worker.spawn(move || work(&jobs)).map_err(|error| Invalid::because(error.to_string()))?;
+        }
+        Ok(Self { queue, params, random })
+    }
+
+    /// Hashes a password that somebody wants from now on, if it is strong enough given what is known `about` them.
+    ///
+    /// # Errors
+    /// The outer one where the queue is full, the inner one where the password is too weak, with the reason.
+    pub async fn hash_new(
+        &self,
+        password: NewPassword,
+        about: Vec<String>,
+    ) -> Result<Result<PasswordHash, Invalid>, Fault> {
+        let (params, salt) = (self.params.clone(), self.random.bytes());
+        self.run(move |memory| {
+            let about: Vec<&str> = about.iter().map(String::as_str).collect();
+            password.as_password().check_strength(&about)?;
+            Ok(hash(password.as_password(), &params, salt, memory))
+        })
+        .await
+    }
+
+    /// Compares a password with a hash. Without a hash it does the same work and finds it wrong, so that the time
+    /// does not tell whether there was an account.
+    ///
+    /// # Errors
+    /// Where the queue is full.
+    pub async fn verify(&self, password: Password, kept: Option<PasswordHash>) -> Result<Verdict, Fault> {
+        let (params, salt) = (self.params.clone(), self.random.bytes());
+        self.run(move |memory| {
+            let kept = kept.as_ref().and_then(|kept| Phc::new(kept.as_phc()).ok());
+            let Some((kept, kept_params)) = kept.and_then(|kept| Params::try_from(&kept).ok().map(|p| (kept, p)))
+            else {
+                digest(&password, &params, &salt, memory);
+                return Verdict::Wrong;
+            };
+            let (Some(kept_salt), Some(kept_hash)) = (kept.salt, kept.hash) else { return Verdict::Wrong };
+            let found = digest(&password, &kept_params, kept_salt.as_ref(), memory);
+            if !bool::from(found.as_slice().ct_eq(kept_hash.as_bytes())) {
+                return Verdict::Wrong;
+            }
+            let is_current = cost(&kept_params) == cost(&params) && kept.algorithm == ARGON2ID_IDENT;
+            if is_current { Verdict::Right } else { Verdict::RightButOutdated(hash(&password, &params, salt, memory)) }
+        })
+        .await
+    }
+
+    /// Puts a job into the queue and waits for what it gives.
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |memory| {
+            // Nobody listens where the caller hung up; the work was theirs all the same.
+            let _ = answer.send(job(memory));
+        });
+        self.queue.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => Fault::Overloaded,
+            TrySendError::Closed(_) => Fault::Internal("the password workers are gone"),
+        })?;
+        answered.await.map_err(|_| Fault::Internal("a password worker gave no answer"))
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("params", &self.params).field("waiting", &self.queue.len()).finish()
+    }
+}
+
+fn work(jobs: &Receiver<Job>) {
+    // On Linux this concerns the calling thread alone; elsewhere it would slow the whole process. Where it is refused
+    // the workers merely are not gentler.
+    if cfg!(target_os = "linux") {
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+    }
+    let mut memory = Memory::new();
+    while let Ok(job) = jobs.recv_blocking() {
+        // A job that panics takes its answer with it (its caller hears 500), not the worker.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut memory))).is_err() {
+            memory = Memory::new();
+        }
+    }
+}
+
+fn hash(password: &Password, params: &Params, salt: [u8; SALT_LENGTH], memory: &mut Memory) -> PasswordHash {
+    let digest = digest(password, params, &salt, memory);
+    let phc = Phc {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).expect("parameters that Argon2 took fit a PHC string"),
+        salt: Some(Salt::new(&salt).expect("16 bytes are a salt")),
+        hash: Some(Output::new(&digest).expect("32 bytes are a hash")),
+    };
+    PasswordHash::from_phc(phc.to_string())
+}
+
+fn digest(password: &Password, params: &Params, salt: &[u8], memory: &mut Memory) -> Vec<u8> {
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::default());
+    }
+    let mut digest = vec![0; params.output_len().unwrap_or(HASH_LENGTH)];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_into_with_memory(password.expose().as_bytes(), salt, &mut digest, memory)
+        .expect("Argon2 took these parameters before");
+    digest
+}
+
+fn cost(params: &Params) -> (u32, u32, u32) {
+    (params.m_cost(), params.t_cost(), params.p_cost())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hasher(iterations: u32) -> Hasher {
+        Hasher::start(64, iterations, 1, Random::seeded(1)).unwrap()
+    }
+
+    async fn hash(hasher: &Hasher, password: &str) -> PasswordHash {
+        hasher.hash_new(password.parse().unwrap(), Vec::new()).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_a_phc_string_that_fits_its_password_alone() {
+        let hasher = hasher(2);
+        let kept = hash(&hasher, "umbrella-quartz-71").await;
+        assert!(kept.as_phc().starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{}", kept.as_phc());
+        let verify = |password| hasher.verify(Password::received(password), Some(kept.clone()));
+        assert!(matches!(verify("umbrella-quartz-71").await.unwrap(), Verdict::Right));
+        assert!(matches!(verify("umbrella-quartz-72").await.unwrap(), Verdict::Wrong));
+        assert!(matches!(hasher.verify(Password::received("any"), None).await.unwrap(), Verdict::Wrong));
+    }
+
+    #[tokio::test]
+    async fn a_hash_made_at_another_cost_is_made_anew() {
+        let kept = hash(&hasher(1), "umbrella-quartz-71").await;
+        let now = hasher(3);
+        let verdict = now.verify(Password::received("umbrella-quartz-71"), Some(kept)).await.unwrap();
+        let Verdict::RightButOutdated(renewed) = verdict else { panic!("{verdict:?}") };
+        assert!(renewed.as_phc().contains("t=3"));
+        let verdict = now.verify(Password::received("umbrella-quartz-71"), Some(renewed)).await.unwrap();
+        assert!(matches!(verdict, Verdict::Right));
+    }
+
+    #[tokio::test]
+    async fn past_the_queue_the_answer_is_overloaded_at_once() {
+        let hasher = hasher(1);
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        let blocked = std::sync::Arc::new(std::sync::Mutex::new(blocked));
+        // Futures that are polled once hold a place each, whether or not anybody waits for them.
+        let mut held = Vec::new();
+        let capacity = workers * WAITING_PER_WORKER;
+        let mut refused = 0;
+        for _ in 0..capacity + workers + 5 {
+            let blocked = blocked.clone();
+            let mut job = Box::pin(hasher.run(move |_| {
+                let _ = blocked.lock().map(|gate| gate.recv());
+            }));
+            match futures_util::poll!(&mut job) {
+                std::task::Poll::Ready(Err(Fault::Overloaded)) => refused += 1,
+                _ => held.push(job),
+            }
+        }
+        assert!(refused >= 5, "only {refused} were refused");
+        drop(held); // Everybody hangs up: the places stay taken …
+        assert!(matches!(hasher.run(|_| ()).await, Err(Fault::Overloaded)));
+        drop(release); // … until the workers are through.
+        while hasher.run(|_| ()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `resetPassword`: a reset token and a new password in; the old password and every session are gone.
+
+use crate::app::App;
+use crate::fault::Fault;
+use crate::kernel::Invalid;
+use crate::kernel::password::NewPassword;
+use crate::kernel::token::Token;
+use crate::mail::{Mail, outbox};
+use crate::store::audit::{self, Event, Subject};
+use crate::store::clients::Client;
+use crate::store::{StoreError, accounts, password_resets, sessions};
+
+/// Why the password is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetError {
+    /// Unknown, used, expired, or superseded by a newer one.
+    #[error("the reset token is not valid")]
+    InvalidResetToken,
+    /// The new password is too easy to guess. The token is good for another try.
+    #[error("the new password {0}")]
+    WeakPassword(Invalid),
+    /// No doing of the caller's.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for ResetError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Sets a new password, ends every session of the account, and tells its owner by mail.
+pub async fn reset_password(
+    app: &App,
+    client: &Client,
+    token: &Token,
+    new_password: NewPassword,
+) -> Result<(), ResetError> {
+    let digest = token.digest();
+    let owner = password_resets::find_usable(app.reader(), &digest, app.clock.now()).await?;
+    let owner = owner.ok_or(ResetError::InvalidResetToken)?;
+    let account = accounts::find(app.reader(), owner).await?.ok_or(ResetError::InvalidResetToken)?;
+    let mut about: Vec<String> = account.username.into_iter().collect();
+    about.extend([account.profile.email.clone(), account.profile.contact_name, account.profile.organisation]);
+    let hash = app.hasher.hash_new(new_password, about).await?.map_err(ResetError::WeakPassword)?;
+
+    let now = app.clock.now();
+    let tx = app.begin().await?;
+    if !password_resets::take(&tx, &digest, now).await? {
+        return Err(ResetError::InvalidResetToken);
+    }
+    accounts::set_password(&tx, account.id, &hash).await?;
+    sessions::end_all(&tx, account.id, now).await?;
+    let subject = Subject { account: account.id, session: None, client: Some(&client.id) };
+    audit::record(&tx, Event::PasswordReset, subject, now).await?;
+    outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::PasswordChanged { at: now }, now).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+
+    app.identities.forget(account.id);
+    app.mail_bell.notify_one();
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! `updateProfile`: what the caller names changes, and nothing else.
+
+use crate::app::App;
+use crate::fault::Fault;
+use crate::session::identity::Identity;
+use crate::store::audit::{self, Event, Subject};
+use crate::store::{StoreError, accounts};
+
+pub use crate::store::accounts::ProfileChange;
+
+/// Changes the caller's profile.
+pub async fn update_profile(app: &App, caller: &Identity, change: ProfileChange) -> Result<(), Fault> {
+    let now = app.clock.now();
+    let tx = app.begin().await?;
+    accounts::change_profile(&tx, caller.account, change).await?;
+    let subject = Subject { account: caller.account, session: Some(caller.session), client: Some(&caller.client) };
+    audit::record(&tx, Event::ProfileUpdated, subject, now).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+
+    app.identities.forget(caller.account);
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The server: routes, listener, background work, and an orderly end.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::{Endpoint, IntoEndpoint, Response, Route, Server};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::account::api::AccountApi;
+use crate::app::{App, make_private_folder};
+use crate::http::cors::ListedOrigins;
+use crate::http::envelope::Envelope;
+use crate::http::pages::pages;
+use crate::http::routes::routes;
+use crate::http::spec::BASE_PATH;
+use crate::kernel::clock::Clock;
+use crate::kernel::random::Random;
+use crate::listener::Connections;
+use crate::password::api::PasswordApi;
+use crate::profile::api::ProfileApi;
+use crate::session::api::SessionApi;
+use crate::settings::{BadSetting, Settings, When};
+use crate::{mail, usage};
+
+/// How long requests that are under way may take after the signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often what accounts did is written down.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Every operation of the API.
+pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi);
+
+/// Every operation of the API: add a capability's here.
+#[must_use]
+pub fn operations() -> Operations {
+    (AccountApi, SessionApi, ProfileApi, PasswordApi)
+}
+
+/// The whole server as one endpoint, without a network: what tests call.
+pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
+    let api = ListedOrigins::new(routes(operations()), &app.settings.cors_origins);
+    let root = Route::new().nest_no_strip("/", pages()).nest(BASE_PATH, api);
+    Envelope::new(app, root.into_endpoint())
+}
+
+/// Why the server did not run, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A setting that cannot be followed.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    /// The network, or a signal handler, failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what is under way and writes down what was counted.
+///
+/// # Errors
+/// Where it cannot start.
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    make_private_folder(&settings.data_dir)?;
+    let _lock = lock(&settings)?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .map_err(|error| BadSetting::new("--listen", format!("cannot listen on {}: {error}", settings.listen)))?;
+    let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
+    if app.settings.reset_token_in_response == When::Always {
+        tracing::warn!(
+            "--reset-token-in-response always: whoever knows an e-mail address can take over its account; \
+             never use this on an open network"
+        );
+    }
+    let address = listener.local_addr()?;
+    tracing::info!(%address, public_url = %app.settings.public_url, "listening; documentation at /docs/");
+
+    let mail = tokio::spawn({
+        let app = app.clone();
+        async move { mail::worker::run(&app).await }
+    });
+    let counts = tokio::spawn({
+        let app = app.clone();
+        async move { flush_for_ever(&app).await }
+    });
+    Server::new_with_acceptor(Connections(listener))
+        .run_with_graceful_shutdown(endpoint(app.clone()), stop_signal()?, Some(GRACE))
+        .await?;
+
+    mail.abort();
+    counts.abort();
+    if let Err(error) = usage::flush(&app).await {
+        tracing::error!(%error, "the last counts could not be written down");
+    }
+    if let Err(error) = app.database().clone().close().await {
+        tracing::warn!(%error, "the database did not close cleanly");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Brings the database's schema up to date.
+///
+/// # Errors
+/// Where it cannot.
+pub async fn migrate(settings: Settings) -> Result<(), ServeError> {
+    make_private_folder(&settings.data_dir)?;
+    let _lock = lock(&settings)?;
+    let app = App::start(settings, Clock::system(), Random::from_system()).await?;
+    app.database().clone().close().await.map_err(|error| BadSetting::new("--database-url", error))?;
+    tracing::info!("the database is up to date");
+    Ok(())
+}
+
+/// Holds the data folder: one process at a time. The lock goes with the process, however that ends.
+fn lock(settings: &Settings) -> Result<File, BadSetting> {
+    let file = settings.data_dir.join("lock");
+    let refuse = |why: String| BadSetting::new("--data-dir", why);
+    let lock = File::create(&file).map_err(|error| refuse(format!("cannot make {}: {error}", file.display())))?;
+    lock.try_lock()
+        .map_err(|_| refuse(format!("{} is in use by another documines-auth process", settings.data_dir.display())))?;
+    Ok(lock)
+}
+
+async fn flush_for_ever(app: &App) {
+    loop {
+        tokio::time::sleep(FLUSH_INTERVAL).await;
+        if let Err(error) = usage::flush(app).await {
+            tracing::warn!(%error, "counts could not be written down; trying again");
+        }
+    }
+}
+
+/// Ends when the process is asked to stop.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

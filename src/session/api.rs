@@ -1,0 +1,177 @@
+//! Sessions on the wire.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::issue::TokenPair;
+use super::login::{LoginError, login};
+use super::refresh::{RefreshError, refresh_token};
+use crate::app::App;
+use crate::body;
+use crate::http::body::{Answer, Body, Documented};
+use crate::http::caller::Client;
+use crate::http::problem::{Code, Problem, Refusal, Refused};
+use crate::http::spec::Tag;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::email_address::EmailAddress;
+use crate::kernel::password::Password;
+use crate::kernel::token::Token;
+
+/// The operations on sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionApi;
+
+#[OpenApi]
+impl SessionApi {
+    /// Log in
+    ///
+    /// Opens a session and answers its first pair of tokens. The client that sign-up gave logs in its own account
+    /// alone. An unknown e-mail address, a wrong password and a client of another account get the same answer, after
+    /// the same time.
+    #[oai(path = "/login/", method = "post", operation_id = "login", tag = "Tag::Session")]
+    async fn login(
+        &self,
+        app: Data<&Arc<App>>,
+        client: Client,
+        body: Body<LoginRequest>,
+    ) -> Result<Answer<TokenAnswer>, Refused<LoginError>> {
+        let LoginRequest { email, password } = body.0;
+        let pair = login(&app, &client.0, &email, password).await?;
+        Ok(Answer(pair.into()))
+    }
+
+    /// Refresh the tokens
+    ///
+    /// Exchanges a refresh token for a fresh pair of the same session. Each is good for one exchange; so that browser
+    /// tabs which refresh at the same moment log nobody out, it may come back within 10 seconds. Later than that it
+    /// counts as stolen, and the session ends.
+    ///
+    /// The session's end, `refresh_expires`, does not move.
+    #[oai(path = "/refresh-token/", method = "post", operation_id = "refreshToken", tag = "Tag::Session")]
+    async fn refresh_token(
+        &self,
+        app: Data<&Arc<App>>,
+        client: Client,
+        body: Body<RefreshRequest>,
+    ) -> Result<Answer<TokenAnswer>, Refused<RefreshError>> {
+        let pair = refresh_token(&app, &client.0, &body.0.refresh_token).await?;
+        Ok(Answer(pair.into()))
+    }
+}
+
+body! {
+    /// Who logs in.
+    pub struct LoginRequest {
+        /// The account's e-mail address, in whatever case.
+        email: EmailAddress,
+        /// The account's password.
+        password: Password,
+    }
+}
+
+impl Documented for LoginRequest {
+    const DESCRIPTION: &'static str = "Who logs in.";
+
+    fn example() -> Value {
+        json!({"email": "thandi.nkosi@example.com", "password": "maize-lantern-47-tide"})
+    }
+}
+
+body! {
+    /// What is exchanged.
+    pub struct RefreshRequest {
+        /// `refresh_token` of the last answer to login or refresh.
+        refresh_token: Token,
+    }
+}
+
+impl Documented for RefreshRequest {
+    const DESCRIPTION: &'static str = "What is exchanged.";
+
+    fn example() -> Value {
+        json!({"refresh_token": "h2Vq8sYt0LcXw5RzKe71NbAjUo3DfM"})
+    }
+}
+
+/// A session's pair of tokens.
+#[derive(Serialize, Object)]
+pub struct TokenAnswer {
+    /// For the header Authorization, after `Bearer `: 30 letters and digits.
+    #[oai(validator(min_length = 30, max_length = 30, pattern = "^[A-Za-z0-9]+$"))]
+    access_token: String,
+    /// When the access token ends: `YYYY-MM-DD HH:MM:SS`, UTC.
+    #[oai(validator(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$", max_length = 19))]
+    expires: String,
+    /// Always `Bearer`.
+    #[oai(validator(max_length = 6))]
+    token_type: String,
+    /// Seconds until the access token ends.
+    #[oai(validator(minimum(value = "0")))]
+    expires_in: i64,
+    /// For `refreshToken`: 30 letters and digits.
+    #[oai(validator(min_length = 30, max_length = 30, pattern = "^[A-Za-z0-9]+$"))]
+    refresh_token: String,
+    /// When the session ends, however often it is refreshed: `YYYY-MM-DD HH:MM:SS`, UTC.
+    #[oai(validator(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$", max_length = 19))]
+    refresh_expires: String,
+}
+
+impl Documented for TokenAnswer {
+    const DESCRIPTION: &'static str = "A fresh pair of tokens.";
+
+    fn example() -> Value {
+        json!({
+            "access_token": "k7RmWq2XvB9tYc4LzJd0NfHs8PaG5e",
+            "expires": "2026-03-03 08:16:02",
+            "token_type": "Bearer",
+            "expires_in": 86400,
+            "refresh_token": "h2Vq8sYt0LcXw5RzKe71NbAjUo3DfM",
+            "refresh_expires": "2026-04-01 08:16:02"
+        })
+    }
+}
+
+impl From<TokenPair> for TokenAnswer {
+    fn from(pair: TokenPair) -> Self {
+        let seconds_to = |end: Timestamp| end.micros_since(pair.issued_at) / 1_000_000;
+        Self {
+            access_token: pair.access_token.expose().to_owned(),
+            expires: pair.access_expires_at.to_seconds_with_space(),
+            token_type: "Bearer".to_owned(),
+            expires_in: seconds_to(pair.access_expires_at),
+            refresh_token: pair.refresh_token.expose().to_owned(),
+            refresh_expires: pair.refresh_expires_at.to_seconds_with_space(),
+        }
+    }
+}
+
+impl Refusal for LoginError {
+    const CODES: &'static [Code] = &[Code::InvalidCredentials, Code::AccountInactive, Code::Overloaded];
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            LoginError::AccountInactive => Self::new(Code::AccountInactive),
+            LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl Refusal for RefreshError {
+    const CODES: &'static [Code] = &[Code::InvalidRefreshToken];
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::InvalidRefreshToken => Self::new(Code::InvalidRefreshToken),
+            RefreshError::Fault(fault) => fault.into(),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Who is behind a token: looked up once, then remembered until something about it changes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quick_cache::sync::Cache;
+
+use crate::app::App;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::token::{ClientId, Digest, Token};
+use crate::store::accounts::Profile;
+use crate::store::clients::Client;
+use crate::store::{AccountId, SessionId, StoreError, accounts, clients, sessions, tokens};
+
+/// An authenticated caller.
+#[derive(Debug)]
+pub struct Identity {
+    /// Whose token it is.
+    pub account: AccountId,
+    /// The session that the token belongs to.
+    pub session: SessionId,
+    /// The client that the session was opened through.
+    pub client: ClientId,
+    /// What the account told about itself.
+    pub profile: Profile,
+    client_secret: Digest,
+    expires_at: Timestamp,
+    generation: u64,
+}
+
+/// Client id and secret as a caller sent them.
+#[derive(Debug)]
+pub struct ClientCredentials {
+    /// The public half.
+    pub id: ClientId,
+    /// The secret half.
+    pub secret: Token,
+}
+
+/// Why nobody is behind it.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The client is unknown, revoked, or its secret is another.
+    #[error("the client credentials are not valid")]
+    InvalidClient,
+    /// The token is unknown, expired, revoked, or another client's.
+    #[error("the access token is not valid")]
+    InvalidToken,
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The client with these credentials.
+pub async fn authenticate_client(app: &App, sent: &ClientCredentials) -> Result<Client, IdentityError> {
+    let client = clients::find(app.reader(), &sent.id).await?.ok_or(IdentityError::InvalidClient)?;
+    if !client.secret.matches(&sent.secret.digest()) || client.is_revoked {
+        return Err(IdentityError::InvalidClient);
+    }
+    Ok(client)
+}
+
+/// The client with this public id, which is enough where nothing is done in an account's name.
+pub async fn find_client(app: &App, id: &ClientId) -> Result<Client, IdentityError> {
+    let client = clients::find(app.reader(), id).await?;
+    client.filter(|client| !client.is_revoked).ok_or(IdentityError::InvalidClient)
+}
+
+/// The caller behind a token that comes with its client's credentials. Costs no database once the token was seen.
+pub async fn authenticate(
+    app: &App,
+    sent: &ClientCredentials,
+    bearer: Option<&Token>,
+) -> Result<Arc<Identity>, IdentityError> {
+    let now = app.clock.now();
+    if let Some(identity) = bearer.and_then(|bearer| app.identities.get(&bearer.digest()))
+        && identity.client == sent.id
+        && identity.client_secret.matches(&sent.secret.digest())
+        && now < identity.expires_at
+    {
+        app.usage.count(identity.account, identity.session, now);
+        return Ok(identity);
+    }
+    let client = authenticate_client(app, sent).await?;
+    let digest = bearer.ok_or(IdentityError::InvalidToken)?.digest();
+    let identity = Arc::new(look_up(app, client, &digest, now).await?);
+    app.identities.remember(digest, identity.clone());
+    app.usage.count(identity.account, identity.session, now);
+    Ok(identity)
+}
+
+async fn look_up(app: &App, client: Client, digest: &Digest, now: Timestamp) -> Result<Identity, IdentityError> {
+    let db = app.reader();
+    let token = tokens::find_access(db, digest).await?.ok_or(IdentityError::InvalidToken)?;
+    let session = sessions::find(db, token.session).await?.ok_or(IdentityError::InvalidToken)?;
+    // Whose a token is never changes. What else is read about them does, so the generation is taken first: a change
+    // that passes while we read makes what we read out of date at once.
+    let generation = app.identities.generation(session.account);
+    let session = sessions::find(db, session.id).await?.ok_or(IdentityError::InvalidToken)?;
+    let account = accounts::find(db, session.account).await?.ok_or(IdentityError::InvalidToken)?;
+    if now >= token.expires_at || !session.is_live(now) || session.client != client.id || !account.is_active() {
+        return Err(IdentityError::InvalidToken);
+    }
+    Ok(Identity {
+        account: account.id,
+        session: session.id,
+        client: client.id,
+        profile: account.profile,
+        client_secret: client.secret,
+        expires_at: token.expires_at,
+        generation,
+    })
+}
+
+/// The identities behind tokens that were seen, by the token's digest.
+///
+/// An entry counts while its account's generation stands. Forgetting an account is one addition to that number, so it
+/// reaches every token of the account, even one that is being looked up at this moment. Accounts share generations
+/// (there is a fixed number of them); a neighbour's change costs one look-up more.
+pub struct Identities {
+    entries: Cache<Digest, Arc<Identity>>,
+    generations: Box<[AtomicU64]>,
+}
+
+/// Tokens remembered at most: about 1 KiB each.
+const CAPACITY: usize = 50_000;
+const GENERATIONS: usize = 4_096;
+
+impl Identities {
+    /// Forgets all that is remembered of an account. Call it after the commit of whatever changed its profile, its
+    /// sessions, its standing or its clients, and before the change is acknowledged.
+    pub fn forget(&self, account: AccountId) {
+        self.generation_of(account).fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Forgets everything: for what concerns every account, such as a platform client that was revoked.
+    pub fn forget_all(&self) {
+        for generation in &self.generations {
+            generation.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn get(&self, digest: &Digest) -> Option<Arc<Identity>> {
+        let identity = self.entries.get(digest)?;
+        (identity.generation == self.generation(identity.account)).then_some(identity)
+    }
+
+    fn remember(&self, digest: Digest, identity: Arc<Identity>) {
+        self.entries.insert(digest, identity);
+    }
+
+    fn generation(&self, account: AccountId) -> u64 {
+        self.generation_of(account).load(Ordering::SeqCst)
+    }
+
+    fn generation_of(&self, account: AccountId) -> &AtomicU64 {
+        &self.generations[account.0.unsigned_abs() as usize % GENERATIONS]
+    }
+}
+
+impl Default for Identities {
+    fn default() -> Self {
+        let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
+        Self { entries: Cache::new(CAPACITY), generations }
+    }
+}
+
+impl fmt::Debug for Identities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identities").field("remembered", &self.entries.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+//! Issuing a pair of tokens: what login and refresh have in common.
+
+use sea_orm::ConnectionTrait;
+
+use crate::app::App;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::token::Token;
+use crate::store::sessions::Session;
+use crate::store::{StoreError, tokens};
+
+/// A fresh pair of one session. The tokens are in the clear here and nowhere else.
+#[derive(Debug)]
+pub struct TokenPair {
+    /// Opens the operations.
+    pub access_token: Token,
+    /// Until then.
+    pub access_expires_at: Timestamp,
+    /// Exchanges itself for the next pair.
+    pub refresh_token: Token,
+    /// Until then: the end of the session, however often it is refreshed.
+    pub refresh_expires_at: Timestamp,
+    /// When the pair was issued.
+    pub issued_at: Timestamp,
+}
+
+/// Makes a pair and keeps its digests.
+pub(super) async fn issue(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    session: &Session,
+    now: Timestamp,
+) -> Result<TokenPair, StoreError> {
+    let pair = TokenPair {
+        access_token: Token::new_bearer(&app.random),
+        access_expires_at: (now + app.settings.access_token_ttl).min(session.expires_at),
+        refresh_token: Token::new_bearer(&app.random),
+        refresh_expires_at: session.expires_at,
+        issued_at: now,
+    };
+    tokens::insert_access(tx, &pair.access_token.digest(), session.id, now, pair.access_expires_at).await?;
+    tokens::insert_refresh(tx, &pair.refresh_token.digest(), session.id, now, pair.refresh_expires_at).await?;
+    Ok(pair)
+}

@@ -1,0 +1,75 @@
+//! `login`: e-mail and password in, a session's first pair of tokens out.
+
+use super::issue::{TokenPair, issue};
+use crate::app::App;
+use crate::fault::Fault;
+use crate::kernel::email_address::EmailAddress;
+use crate::kernel::password::Password;
+use crate::password::hasher::Verdict;
+use crate::store::audit::{self, Event, Subject};
+use crate::store::clients::Client;
+use crate::store::{StoreError, accounts, sessions};
+
+/// Why nobody was logged in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Unknown e-mail, wrong password, or a client of another account: a stranger cannot tell which.
+    #[error("the e-mail address or the password is wrong")]
+    InvalidCredentials,
+    /// The password was right, but the account may not log in.
+    #[error("the account is not active")]
+    AccountInactive,
+    /// No doing of the caller's.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for LoginError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Logs in.
+///
+/// The password is checked before the transaction, and always: for an unknown e-mail against nothing, so that the time
+/// tells no more than the answer does.
+pub async fn login(
+    app: &App,
+    client: &Client,
+    email: &EmailAddress,
+    password: Password,
+) -> Result<TokenPair, LoginError> {
+    let account = accounts::find_by_email(app.reader(), email).await?;
+    let kept = account.as_ref().map(|account| account.password_hash.clone());
+    let verdict = app.hasher.verify(password, kept).await?;
+    let (Some(checked), Verdict::Right | Verdict::RightButOutdated(_)) = (account, &verdict) else {
+        return Err(LoginError::InvalidCredentials);
+    };
+    if !client.serves(checked.id) {
+        return Err(LoginError::InvalidCredentials);
+    }
+
+    let now = app.clock.now();
+    let tx = app.begin().await?;
+    // A reset may have passed while the password was being checked: then it was the old one.
+    let account = accounts::find(&tx, checked.id).await?.ok_or(LoginError::InvalidCredentials)?;
+    if account.password_hash != checked.password_hash {
+        return Err(LoginError::InvalidCredentials);
+    }
+    if !account.is_active() {
+        return Err(LoginError::AccountInactive);
+    }
+    if let Verdict::RightButOutdated(renewed) = &verdict {
+        accounts::set_password(&tx, account.id, renewed).await?;
+    }
+    let session = sessions::open(&tx, account.id, &client.id, now, now + app.settings.refresh_token_ttl).await?;
+    let pair = issue(app, &tx, &session, now).await?;
+    accounts::note_login(&tx, account.id, now).await?;
+    let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id) };
+    audit::record(&tx, Event::LoggedIn, subject, now).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+
+    app.usage.count(account.id, session.id, now);
+    Ok(pair)
+}

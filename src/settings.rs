@@ -1,0 +1,243 @@
+//! Settings: one struct that is the flags, the environment and `--help` at once. Nothing else reads the environment.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::kernel::public_url::PublicUrl;
+
+/// What the server can be told. Every flag has a variable; a flag wins over its variable.
+#[derive(Args, Clone, Debug)]
+#[command(next_line_help = true)]
+pub struct Settings {
+    /// Address and port to listen on
+    #[arg(long, env = "DOCUMINES_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8020")]
+    pub listen: SocketAddr,
+
+    /// Folder for the database, the secret key and unsent mail; made (0700) if it is missing
+    #[arg(long, env = "DOCUMINES_DATA_DIR", value_name = "FOLDER", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// Database; by default sqlite://<data-dir>/auth.db?mode=rwc
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<SecretString>,
+
+    /// File that holds the database's URL, instead of --database-url
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", conflicts_with = "database_url")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// Where people reach this server: the start of every link in mail and of every problem's `type`
+    #[arg(long, env = "DOCUMINES_PUBLIC_URL", value_name = "URL", default_value = "http://localhost:8020")]
+    pub public_url: PublicUrl,
+
+    /// Key that seals what must be read back: 32 bytes in base64; by default made once into <data-dir>/secret.key
+    #[arg(long, env = "DOCUMINES_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    pub secret_key: Option<SecretString>,
+
+    /// File that holds the secret key, instead of --secret-key
+    #[arg(long, env = "DOCUMINES_SECRET_KEY_FILE", value_name = "FILE", conflicts_with = "secret_key")]
+    pub secret_key_file: Option<PathBuf>,
+
+    /// Whether the answer to a reset request carries the token; auto: only while mail goes to files and --listen is a
+    /// loopback address
+    #[arg(long, env = "DOCUMINES_RESET_TOKEN_IN_RESPONSE", value_name = "WHEN", default_value = "auto")]
+    pub reset_token_in_response: When,
+
+    /// How long an access token is good for
+    #[arg(long, env = "DOCUMINES_ACCESS_TOKEN_TTL", value_name = "DURATION", default_value = "24h",
+          value_parser = ttl)]
+    pub access_token_ttl: Duration,
+
+    /// How long a session is good for, however often its tokens are refreshed
+    #[arg(long, env = "DOCUMINES_REFRESH_TOKEN_TTL", value_name = "DURATION", default_value = "30d",
+          value_parser = ttl)]
+    pub refresh_token_ttl: Duration,
+
+    /// How long a password reset token is good for
+    #[arg(long, env = "DOCUMINES_RESET_TOKEN_TTL", value_name = "DURATION", default_value = "1h",
+          value_parser = ttl)]
+    pub reset_token_ttl: Duration,
+
+    /// Memory of one password hash, in KiB
+    #[arg(long, env = "DOCUMINES_ARGON2_MEMORY_KIB", value_name = "KIB", default_value_t = 19_456)]
+    pub argon2_memory_kib: u32,
+
+    /// Passes over that memory
+    #[arg(long, env = "DOCUMINES_ARGON2_ITERATIONS", value_name = "COUNT", default_value_t = 2)]
+    pub argon2_iterations: u32,
+
+    /// Lanes of that memory
+    #[arg(long, env = "DOCUMINES_ARGON2_PARALLELISM", value_name = "COUNT", default_value_t = 1)]
+    pub argon2_parallelism: u32,
+
+    /// Origins whose pages may call the API from a browser, separated by commas; none by default
+    #[arg(long, env = "DOCUMINES_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',',
+          value_parser = origin)]
+    pub cors_origins: Vec<String>,
+
+    /// Form of the log lines; their level is set by RUST_LOG
+    #[arg(long, env = "DOCUMINES_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or levels by module
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,poem=warn,sea_orm_migration=warn")]
+    pub log_filter: String,
+}
+
+/// When something that has a price is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// Where it does no harm.
+    Auto,
+    /// In every case.
+    Always,
+    /// In none.
+    Never,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// A setting that cannot be: its flag, and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{flag}: {reason}")]
+pub struct BadSetting {
+    flag: &'static str,
+    reason: String,
+}
+
+impl BadSetting {
+    /// `flag` can not be followed because of `reason`.
+    pub fn new(flag: &'static str, reason: impl ToString) -> Self {
+        Self { flag, reason: reason.to_string() }
+    }
+}
+
+impl Settings {
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// Where the file that should say so cannot be read.
+    pub fn database(&self) -> Result<SecretString, BadSetting> {
+        if let Some(file) = &self.database_url_file {
+            return read_secret("--database-url-file", file);
+        }
+        let default = || format!("sqlite://{}?mode=rwc", self.data_dir.join("auth.db").display()).into();
+        Ok(self.database_url.clone().unwrap_or_else(default))
+    }
+
+    /// The key that the operator gave, if they gave one.
+    ///
+    /// # Errors
+    /// Where the file that should hold it cannot be read.
+    pub fn given_secret_key(&self) -> Result<Option<SecretString>, BadSetting> {
+        match &self.secret_key_file {
+            Some(file) => read_secret("--secret-key-file", file).map(Some),
+            None => Ok(self.secret_key.clone()),
+        }
+    }
+
+    /// Whether a reset request is answered with the token itself, as the seed shows it.
+    #[must_use]
+    pub fn shows_reset_token(&self) -> bool {
+        match self.reset_token_in_response {
+            When::Auto => self.listen.ip().is_loopback(),
+            When::Always => true,
+            When::Never => false,
+        }
+    }
+}
+
+fn read_secret(flag: &'static str, file: &Path) -> Result<SecretString, BadSetting> {
+    let content = std::fs::read_to_string(file)
+        .map_err(|error| BadSetting::new(flag, format!("cannot read {}: {error}", file.display())))?;
+    let secret = SecretString::from(content.trim());
+    if secret.expose_secret().is_empty() {
+        return Err(BadSetting::new(flag, format!("{} is empty", file.display())));
+    }
+    Ok(secret)
+}
+
+fn origin(raw: &str) -> Result<String, String> {
+    match raw.parse::<PublicUrl>() {
+        // Browsers send it without a slash at the end, and the comparison is to the letter.
+        Ok(url) if url.is_origin() => Ok(url.to_string()),
+        _ => Err("must be an origin such as https://app.example.com, without a path".to_owned()),
+    }
+}
+
+fn ttl(raw: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(raw).map_err(|error| error.to_string())?;
+    let longest = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+    if duration < Duration::from_secs(1) || duration > longest {
+        return Err("must be between one second and ten years".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn settings(flags: &[&str]) -> Settings {
+        Cli::try_parse_from([&["documines-auth"], flags].concat()).unwrap().settings
+    }
+
+    #[test]
+    fn the_reset_token_is_shown_on_loopback_alone_unless_told_otherwise() {
+        assert!(settings(&["--listen", "127.0.0.1:1"]).shows_reset_token());
+        assert!(settings(&["--listen", "[::1]:1"]).shows_reset_token());
+        assert!(!settings(&["--listen", "0.0.0.0:1"]).shows_reset_token());
+        assert!(settings(&["--listen", "0.0.0.0:1", "--reset-token-in-response", "always"]).shows_reset_token());
+        assert!(!settings(&["--reset-token-in-response", "never"]).shows_reset_token());
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output_or_in_help() {
+        let settings = settings(&["--secret-key", "hunter2hunter2", "--database-url", "postgres://u:hunter3@h/d"]);
+        let debug = format!("{settings:?}");
+        assert!(!debug.contains("hunter2") && !debug.contains("hunter3"), "{debug}");
+    }
+
+    #[test]
+    fn a_secret_can_come_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "c2VjcmV0\n").unwrap();
+        let settings = settings(&["--secret-key-file", file.to_str().unwrap()]);
+        assert_eq!(settings.given_secret_key().unwrap().unwrap().expose_secret(), "c2VjcmV0");
+    }
+
+    #[test]
+    fn bad_values_are_refused_by_name() {
+        for (flag, value) in [
+            ("--public-url", "localhost"),
+            ("--public-url", "ftp://example.com"),
+            ("--access-token-ttl", "0s"),
+            ("--access-token-ttl", "soon"),
+            ("--cors-origins", "https://example.com/path"),
+            ("--listen", "8020"),
+            ("--log-format", "xml"),
+        ] {
+            let refusal = Cli::try_parse_from(["documines-auth", flag, value]).err().expect(value).to_string();
+            assert!(refusal.contains(flag), "{refusal}");
+        }
+    }
+}

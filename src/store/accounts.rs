@@ -1,0 +1,285 @@
+//! Accounts.
+
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, SqlErr};
+use serde_json::Value;
+
+use super::entity::account::{ActiveModel, Column, Entity, Model};
+use super::{AccountId, StoreError, corrupt};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::email_address::EmailAddress;
+use crate::kernel::password::PasswordHash;
+use crate::kernel::phone_number::PhoneNumber;
+use crate::kernel::preferences::Preferences;
+use crate::kernel::text::{Name, Paragraph};
+use crate::kernel::username::Username;
+
+/// What a sign-up writes.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// Where the account's mail goes and what it logs in with.
+    pub email: EmailAddress,
+    /// An optional second name, unique without regard to case.
+    pub username: Option<Username>,
+    /// The hash of the password.
+    pub password_hash: PasswordHash,
+    /// What the person told us.
+    pub profile: Profile,
+    /// When they did.
+    pub created_at: Timestamp,
+    /// The name of the plan they start on.
+    pub subscription_plan: &'static str,
+    /// When that plan ends.
+    pub plan_expires_at: Timestamp,
+    /// What they like.
+    pub preferences: Preferences,
+}
+
+/// What a person tells about themselves, as `getProfile` shows it and `updateProfile` changes it.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The address that the account logs in with.
+    pub email: String,
+    /// Whom they work for.
+    pub organisation: String,
+    /// Whom to ask for.
+    pub contact_name: String,
+    /// Where to ring.
+    pub contact_phone: String,
+    /// Where to write.
+    pub contact_email: String,
+    /// Where they are.
+    pub address: Option<String>,
+    /// What they do.
+    pub industry: Option<String>,
+    /// What they want with us.
+    pub use_case: Option<String>,
+}
+
+/// What the server says and counts of an account, as sign-up shows it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// When it last logged in.
+    pub last_login_at: Option<Timestamp>,
+    /// When it last called an operation.
+    pub last_activity_at: Option<Timestamp>,
+    /// The time between login and last call, summed over its sessions, in microseconds.
+    pub logged_in_micros: i64,
+    /// Calls it made as itself.
+    pub api_calls: i64,
+    /// `active`, or why not.
+    pub status: String,
+    /// Files it holds.
+    pub files_uploaded: i64,
+    /// The name of its plan.
+    pub subscription_plan: String,
+    /// When that ends.
+    pub plan_expires_at: Timestamp,
+    /// Whether a login asks for more than the password.
+    pub second_factor_enabled: bool,
+    /// What it may do beyond the ordinary.
+    pub roles: Vec<String>,
+    /// The document it worked on last.
+    pub last_document_edited: Option<String>,
+    /// What it likes.
+    pub preferences: Preferences,
+    /// Whether it wants to be told of news.
+    pub notifications_enabled: bool,
+}
+
+/// A whole account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// Its other name.
+    pub username: Option<String>,
+    /// The hash of its password.
+    pub password_hash: PasswordHash,
+    /// What the person told us.
+    pub profile: Profile,
+    /// What we say of it.
+    pub standing: Standing,
+}
+
+impl Account {
+    /// Whether it may log in.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.standing.status == ACTIVE
+    }
+}
+
+/// The status of an account that may log in.
+pub const ACTIVE: &str = "active";
+
+/// What became of an insert.
+#[derive(Debug)]
+pub enum Insertion {
+    /// The account is there now.
+    Inserted(Box<Account>),
+    /// Somebody has that e-mail address.
+    EmailTaken,
+    /// Somebody has that username.
+    UsernameTaken,
+}
+
+/// Writes a new account; of two with one e-mail or username, one wins.
+pub async fn insert(db: &impl ConnectionTrait, new: NewAccount) -> Result<Insertion, StoreError> {
+    let row = ActiveModel {
+        id: NotSet,
+        email: Set(new.email.as_str().to_owned()),
+        username_key: Set(new.username.as_ref().map(Username::key)),
+        username: Set(new.username.map(|username| username.as_str().to_owned())),
+        password_hash: Set(new.password_hash.as_phc().to_owned()),
+        organisation: Set(new.profile.organisation),
+        contact_name: Set(new.profile.contact_name),
+        contact_phone: Set(new.profile.contact_phone),
+        contact_email: Set(new.profile.contact_email),
+        address: Set(new.profile.address),
+        industry: Set(new.profile.industry),
+        use_case: Set(new.profile.use_case),
+        created_at: Set(new.created_at.as_micros()),
+        subscription_plan: Set(new.subscription_plan.to_owned()),
+        plan_expires_at: Set(new.plan_expires_at.as_micros()),
+        roles: Set(Value::Array(Vec::new())),
+        preferences: Set(Value::Object(new.preferences.members().clone())),
+        // The rest has its defaults in the schema.
+        ..Default::default()
+    };
+    match row.insert(db).await {
+        Ok(model) => Ok(Insertion::Inserted(Box::new(read(model)?))),
+        Err(error) => match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(which)) if which.contains("username") => {
+                Ok(Insertion::UsernameTaken)
+            }
+            Some(SqlErr::UniqueConstraintViolation(_)) => Ok(Insertion::EmailTaken),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// The account that logs in with `email`.
+pub async fn find_by_email(db: &impl ConnectionTrait, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
+    Entity::find().filter(Column::Email.eq(email.as_str())).one(db).await?.map(read).transpose()
+}
+
+/// The account with that number.
+pub async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Account>, StoreError> {
+    Entity::find_by_id(id.0).one(db).await?.map(read).transpose()
+}
+
+/// Whether somebody has that username, in whatever case.
+pub async fn has_username(db: &impl ConnectionTrait, username: &Username) -> Result<bool, StoreError> {
+    let found = Entity::find().select_only().column(Column::Id).filter(Column::UsernameKey.eq(username.key()));
+    Ok(found.into_tuple::<i64>().one(db).await?.is_some())
+}
+
+/// The members that an update names; the others stay.
+#[derive(Debug, Default)]
+pub struct ProfileChange {
+    /// Whom they work for.
+    pub organisation: Option<Name>,
+    /// Whom to ask for.
+    pub contact_name: Option<Name>,
+    /// Where to ring.
+    pub contact_phone: Option<PhoneNumber>,
+    /// Where to write.
+    pub contact_email: Option<EmailAddress>,
+    /// Where they are.
+    pub address: Option<Paragraph>,
+    /// What they do.
+    pub industry: Option<Name>,
+    /// What they want with us.
+    pub use_case: Option<Paragraph>,
+    /// What they like; replaces the whole object.
+    pub preferences: Option<Preferences>,
+    /// Whether they want to be told of news.
+    pub notifications_enabled: Option<bool>,
+}
+
+/// Changes what `change` names and nothing else.
+pub async fn change_profile(db: &impl ConnectionTrait, id: AccountId, change: ProfileChange) -> Result<(), StoreError> {
+    let texts = [
+        (Column::Organisation, change.organisation.as_ref().map(Name::as_str)),
+        (Column::ContactName, change.contact_name.as_ref().map(Name::as_str)),
+        (Column::ContactPhone, change.contact_phone.as_ref().map(PhoneNumber::as_str)),
+        (Column::ContactEmail, change.contact_email.as_ref().map(EmailAddress::as_str)),
+        (Column::Address, change.address.as_ref().map(Paragraph::as_str)),
+        (Column::Industry, change.industry.as_ref().map(Name::as_str)),
+        (Column::UseCase, change.use_case.as_ref().map(Paragraph::as_str)),
+    ];
+    let mut row = ActiveModel { id: Set(id.0), ..Default::default() };
+    for (column, text) in texts {
+        if let Some(text) = text {
+            row.set(column, text.into());
+        }
+    }
+    if let Some(preferences) = change.preferences {
+        row.preferences = Set(Value::Object(preferences.members().clone()));
+    }
+    if let Some(enabled) = change.notifications_enabled {
+        row.notifications_enabled = Set(enabled);
+    }
+    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
+    Ok(())
+}
+
+/// Replaces the hash of the password.
+pub async fn set_password(db: &impl ConnectionTrait, id: AccountId, hash: &PasswordHash) -> Result<(), StoreError> {
+    let row = ActiveModel { password_hash: Set(hash.as_phc().to_owned()), ..Default::default() };
+    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
+    Ok(())
+}
+
+/// Notes a login. It is an activity, and a call that the account made.
+pub async fn note_login(db: &impl ConnectionTrait, id: AccountId, at: Timestamp) -> Result<(), StoreError> {
+    let row = ActiveModel { last_login_at: Set(Some(at.as_micros())), ..Default::default() };
+    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
+    Ok(())
+}
+
+/// Sets the status; anything but [`ACTIVE`] may not log in.
+pub async fn set_status(db: &impl ConnectionTrait, id: AccountId, status: &str) -> Result<(), StoreError> {
+    let row = ActiveModel { status: Set(status.to_owned()), ..Default::default() };
+    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
+    Ok(())
+}
+
+fn read(row: Model) -> Result<Account, StoreError> {
+    let roles = serde_json::from_value(row.roles).map_err(|_| corrupt("list of roles"))?;
+    let Value::Object(preferences) = row.preferences else { return Err(corrupt("set of preferences")) };
+    Ok(Account {
+        id: AccountId(row.id),
+        username: row.username,
+        password_hash: PasswordHash::from_phc(row.password_hash),
+        profile: Profile {
+            email: row.email,
+            organisation: row.organisation,
+            contact_name: row.contact_name,
+            contact_phone: row.contact_phone,
+            contact_email: row.contact_email,
+            address: row.address,
+            industry: row.industry,
+            use_case: row.use_case,
+        },
+        standing: Standing {
+            created_at: Timestamp::from_micros(row.created_at),
+            last_login_at: row.last_login_at.map(Timestamp::from_micros),
+            last_activity_at: row.last_activity_at.map(Timestamp::from_micros),
+            logged_in_micros: row.logged_in_micros,
+            api_calls: row.api_calls,
+            status: row.status,
+            files_uploaded: row.files_uploaded,
+            subscription_plan: row.subscription_plan,
+            plan_expires_at: Timestamp::from_micros(row.plan_expires_at),
+            second_factor_enabled: row.second_factor_enabled,
+            roles,
+            last_document_edited: row.last_document_edited,
+            preferences: Preferences::try_from(preferences).map_err(|_| corrupt("set of preferences"))?,
+            notifications_enabled: row.notifications_enabled,
+        },
+    })
+}

@@ -1,0 +1,43 @@
+//! Mail that waits to go out, sealed.
+
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::StoreError;
+use super::entity::outbox::{ActiveModel, Column, Entity};
+use crate::kernel::clock::Timestamp;
+
+/// A mail that waits.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Its number, in the order in which mail was put in.
+    pub id: i64,
+    /// When it was put in.
+    pub created_at: Timestamp,
+    /// Recipient and content, sealed.
+    pub sealed_mail: Vec<u8>,
+}
+
+/// Puts a mail in.
+pub async fn insert(db: &impl ConnectionTrait, sealed_mail: Vec<u8>, now: Timestamp) -> Result<(), StoreError> {
+    let row = ActiveModel { id: NotSet, created_at: Set(now.as_micros()), sealed_mail: Set(sealed_mail) };
+    row.insert(db).await?;
+    Ok(())
+}
+
+/// The oldest `limit` mails with a number above `after`.
+pub async fn oldest(db: &impl ConnectionTrait, after: i64, limit: u64) -> Result<Vec<Waiting>, StoreError> {
+    let rows = Entity::find().filter(Column::Id.gt(after)).order_by_asc(Column::Id).limit(limit).all(db).await?;
+    let read = |row: super::entity::outbox::Model| Waiting {
+        id: row.id,
+        created_at: Timestamp::from_micros(row.created_at),
+        sealed_mail: row.sealed_mail,
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Takes a mail out once it is on its way.
+pub async fn remove(db: &impl ConnectionTrait, id: i64) -> Result<(), StoreError> {
+    Entity::delete_by_id(id).exec(db).await?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Password resets that somebody asked for.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::entity::password_reset::{ActiveModel, Column, Entity};
+use super::{AccountId, StoreError};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::token::Digest;
+
+/// Keeps a reset for `account`, and takes the force of those asked for before. Without an account it does the same
+/// work for a token that opens nothing.
+pub async fn insert(
+    db: &impl ConnectionTrait,
+    digest: &Digest,
+    account: Option<AccountId>,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    // No account has the number 0: the same statement runs for a stranger and hits nothing.
+    let earlier = Column::AccountId.eq(account.map_or(0, |account| account.0));
+    let superseded = ActiveModel { superseded_at: Set(Some(now.as_micros())), ..Default::default() };
+    Entity::update_many()
+        .set(superseded)
+        .filter(earlier)
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::SupersededAt.is_null())
+        .exec(db)
+        .await?;
+    let row = ActiveModel {
+        digest: Set(digest.as_bytes().to_vec()),
+        account_id: Set(account.map(|account| account.0)),
+        requested_at: Set(now.as_micros()),
+        expires_at: Set(expires_at.as_micros()),
+        superseded_at: Set(None),
+        used_at: Set(None),
+    };
+    row.insert(db).await?;
+    Ok(())
+}
+
+/// The account that this token would open now.
+pub async fn find_usable(
+    db: &impl ConnectionTrait,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<Option<AccountId>, StoreError> {
+    let row = Entity::find().filter(usable(digest, now)).one(db).await?;
+    Ok(row.and_then(|row| row.account_id).map(AccountId))
+}
+
+/// Uses the token up. `false` where it opens nothing any more: of many at once, one wins.
+pub async fn take(db: &impl ConnectionTrait, digest: &Digest, now: Timestamp) -> Result<bool, StoreError> {
+    let used = ActiveModel { used_at: Set(Some(now.as_micros())), ..Default::default() };
+    let taken = Entity::update_many().set(used).filter(usable(digest, now)).exec(db).await?;
+    Ok(taken.rows_affected == 1)
+}
+
+fn usable(digest: &Digest, now: Timestamp) -> Condition {
+    Condition::all()
+        .add(Column::Digest.eq(digest.as_bytes().to_vec()))
+        .add(Column::AccountId.is_not_null())
+        .add(Column::UsedAt.is_null())
+        .add(Column::SupersededAt.is_null())
+        .add(Column::ExpiresAt.gt(now.as_micros()))
+}

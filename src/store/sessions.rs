@@ -1,0 +1,87 @@
+//! Sessions: one a login; its tokens belong to it and end with it.
+
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::entity::session::{ActiveModel, Column, Entity, Model};
+use super::{AccountId, SessionId, StoreError, corrupt};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::token::ClientId;
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its number.
+    pub id: SessionId,
+    /// Who logged in.
+    pub account: AccountId,
+    /// Through which client.
+    pub client: ClientId,
+    /// When it is over whatever happens.
+    pub expires_at: Timestamp,
+    /// Whether it was ended before that.
+    pub has_ended: bool,
+}
+
+impl Session {
+    /// Whether its tokens still count.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.has_ended && now < self.expires_at
+    }
+}
+
+/// Opens a session.
+pub async fn open(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    client: &ClientId,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<Session, StoreError> {
+    let row = ActiveModel {
+        id: NotSet,
+        account_id: Set(account.0),
+        client_id: Set(client.as_str().to_owned()),
+        created_at: Set(now.as_micros()),
+        last_activity_at: Set(now.as_micros()),
+        expires_at: Set(expires_at.as_micros()),
+        ended_at: Set(None),
+    };
+    read(row.insert(db).await?)
+}
+
+/// The session with that number.
+pub async fn find(db: &impl ConnectionTrait, id: SessionId) -> Result<Option<Session>, StoreError> {
+    Entity::find_by_id(id.0).one(db).await?.map(read).transpose()
+}
+
+/// Ends one session.
+pub async fn end(db: &impl ConnectionTrait, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
+    end_where(db, Column::Id.eq(id.0), now).await
+}
+
+/// Ends every session of an account.
+pub async fn end_all(db: &impl ConnectionTrait, account: AccountId, now: Timestamp) -> Result<(), StoreError> {
+    end_where(db, Column::AccountId.eq(account.0), now).await
+}
+
+async fn end_where(
+    db: &impl ConnectionTrait,
+    which: sea_orm::sea_query::SimpleExpr,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = ActiveModel { ended_at: Set(Some(now.as_micros())), ..Default::default() };
+    Entity::update_many().set(row).filter(which).filter(Column::EndedAt.is_null()).exec(db).await?;
+    Ok(())
+}
+
+fn read(row: Model) -> Result<Session, StoreError> {
+    Ok(Session {
+        id: SessionId(row.id),
+        account: AccountId(row.account_id),
+        client: ClientId::parse(&row.client_id).ok_or_else(|| corrupt("client id"))?,
+        expires_at: Timestamp::from_micros(row.expires_at),
+        has_ended: row.ended_at.is_some(),
+    })
+}
