@@ -9,9 +9,9 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxSqliteConnector, TransactionOptions,
     TransactionTrait,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
-use crate::settings::BadSetting;
+use crate::settings::{BadSetting, Location};
 use crate::store::StoreError;
 
 /// One SQLite database: a single connection that writes and a few that read beside it.
@@ -29,18 +29,17 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Database {
-    /// Opens the database, making the file where the URL allows that (`mode=rwc`).
+    /// Opens the database.
     ///
     /// # Errors
     /// Where the URL is not one of SQLite's, or what it names cannot be opened.
-    pub async fn open(url: &SecretString) -> Result<Self, BadSetting> {
-        let url = url.expose_secret();
+    pub async fn open(location: &Location) -> Result<Self, BadSetting> {
         let refuse = |reason: String| BadSetting::new("--database-url", reason);
-        if !url.starts_with("sqlite:") || url.contains(":memory:") {
-            return Err(refuse("must be the URL of an SQLite file, such as sqlite://data/auth.db?mode=rwc".to_owned()));
-        }
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| refuse(error.to_string()))?
+        let options = match location {
+            Location::File(file) => SqliteConnectOptions::new().filename(file).create_if_missing(true),
+            Location::Url(url) => sqlite_options(url.expose_secret()).map_err(refuse)?,
+        };
+        let options = options
             .journal_mode(SqliteJournalMode::Wal)
             // An answer goes out after the commit, and a commit is on the disk: what was acknowledged survives.
             .synchronous(SqliteSynchronous::Full)
@@ -112,6 +111,13 @@ impl Database {
     }
 }
 
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, String> {
+    if !url.starts_with("sqlite:") || url.contains(":memory:") {
+        return Err("must be the URL of an SQLite file, such as sqlite://data/auth.db?mode=rwc".to_owned());
+    }
+    SqliteConnectOptions::from_str(url).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,8 +125,7 @@ mod tests {
     #[tokio::test]
     async fn migrations_go_up_down_and_up_again() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}?mode=rwc", folder.path().join("auth.db").display());
-        let database = Database::open(&url.into()).await.unwrap();
+        let database = Database::open(&Location::File(folder.path().join("auth.db"))).await.unwrap();
         database.migrate().await.unwrap();
         let first = tables(&database).await;
         assert!(first.contains(&"accounts".to_owned()), "{first:?}");
@@ -133,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn a_url_that_is_not_a_file_of_sqlites_is_refused_without_being_shown() {
         for url in ["postgres://u:hunter2@localhost/d", "sqlite::memory:", "mysql://u:hunter2@localhost"] {
-            let refusal = Database::open(&url.into()).await.unwrap_err().to_string();
+            let refusal = Database::open(&Location::Url(url.into())).await.unwrap_err().to_string();
             assert!(refusal.starts_with("--database-url: ") && !refusal.contains("hunter2"), "{refusal}");
         }
     }

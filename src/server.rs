@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::{Endpoint, IntoEndpoint, Response, Route, Server};
+use poem::{Endpoint, Response, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,7 +13,7 @@ use crate::app::{App, make_private_folder};
 use crate::http::cors::ListedOrigins;
 use crate::http::envelope::Envelope;
 use crate::http::pages::pages;
-use crate::http::routes::routes;
+use crate::http::routes::add_operations;
 use crate::http::spec::BASE_PATH;
 use crate::kernel::clock::Clock;
 use crate::kernel::random::Random;
@@ -40,9 +40,9 @@ pub fn operations() -> Operations {
 
 /// The whole server as one endpoint, without a network: what tests call.
 pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
-    let api = ListedOrigins::new(routes(operations()), &app.settings.cors_origins);
-    let root = Route::new().nest_no_strip("/", pages()).nest(BASE_PATH, api);
-    Envelope::new(app, root.into_endpoint())
+    let root = add_operations(pages(), BASE_PATH, operations());
+    let root = ListedOrigins::new(root, &app.settings.cors_origins);
+    Envelope::new(app, root)
 }
 
 /// Why the server did not run, or stopped.

@@ -21,7 +21,7 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_DATA_DIR", value_name = "FOLDER", default_value = "data")]
     pub data_dir: PathBuf,
 
-    /// Database; by default sqlite://<data-dir>/auth.db?mode=rwc
+    /// Database; by default the file auth.db in --data-dir, made if it is missing (sqlite://data/auth.db?mode=rwc)
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
 
@@ -33,7 +33,8 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_PUBLIC_URL", value_name = "URL", default_value = "http://localhost:8020")]
     pub public_url: PublicUrl,
 
-    /// Key that seals what must be read back: 32 bytes in base64; by default made once into <data-dir>/secret.key
+    /// Key that seals what must be read back: 32 bytes in base64; by default made once into secret.key in
+    /// --data-dir
     #[arg(long, env = "DOCUMINES_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
     pub secret_key: Option<SecretString>,
 
@@ -87,6 +88,15 @@ pub struct Settings {
     pub log_filter: String,
 }
 
+/// Where a database is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// An SQLite file, made if it is missing.
+    File(PathBuf),
+    /// What a URL says; it may hold a password.
+    Url(SecretString),
+}
+
 /// When something that has a price is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum When {
@@ -127,12 +137,12 @@ impl Settings {
     ///
     /// # Errors
     /// Where the file that should say so cannot be read.
-    pub fn database(&self) -> Result<SecretString, BadSetting> {
+    pub fn database(&self) -> Result<Location, BadSetting> {
         if let Some(file) = &self.database_url_file {
-            return read_secret("--database-url-file", file);
+            return read_secret("--database-url-file", file).map(Location::Url);
         }
-        let default = || format!("sqlite://{}?mode=rwc", self.data_dir.join("auth.db").display()).into();
-        Ok(self.database_url.clone().unwrap_or_else(default))
+        let default = || Location::File(self.data_dir.join("auth.db"));
+        Ok(self.database_url.clone().map_or_else(default, Location::Url))
     }
 
     /// The key that the operator gave, if they gave one.

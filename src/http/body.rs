@@ -216,8 +216,10 @@ pub struct Answer<T, const STATUS: u16 = 200>(pub T);
 
 impl<T: Serialize + Send, const STATUS: u16> IntoResponse for Answer<T, STATUS> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => Response::builder()
+        // Room for most answers, so that writing one does not grow it again and again.
+        let mut body = Vec::with_capacity(1024);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => Response::builder()
                 .status(StatusCode::from_u16(STATUS).unwrap_or_default())
                 .header(CONTENT_TYPE, HeaderValue::from_static(JSON))
                 .body(body),

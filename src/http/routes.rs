@@ -10,17 +10,19 @@ use poem_openapi::OpenApi;
 
 use super::problem::Problem;
 
-/// Every operation of `api`, at its path with and without a slash at the end.
+/// Adds every operation of `api` to `route`, at its path below `base` with and without a slash at the end.
+///
+/// The paths are entered whole: a nested route would rewrite the URI of every request.
 ///
 /// We do without poem-openapi's own router: it parses the query of every request for operations that read one (none of
 /// ours does; credentials never come in a query), and makes plain text of errors before we can give them our shape.
-pub fn routes(api: impl OpenApi) -> Route {
+pub fn add_operations(route: Route, base: &str, api: impl OpenApi) -> Route {
     let mut table: HashMap<String, HashMap<Method, BoxEndpoint<'static>>> = HashMap::new();
     api.add_routes(&mut table);
-    table.into_iter().fold(Route::new(), |route, (path, operations)| {
-        let path = path.trim_end_matches('/');
+    table.into_iter().fold(route, |route, (path, operations)| {
+        let path = format!("{base}{}", path.trim_end_matches('/'));
         let operations = Arc::new(Methods::new(operations));
-        route.at(path, operations.clone()).at(format!("{path}/"), operations)
+        route.at(&path, operations.clone()).at(format!("{path}/"), operations)
     })
 }
 

@@ -58,9 +58,9 @@ pub fn document() -> Value {
     document["openapi"] = "3.0.3".into();
 
     let paths = std::mem::take(members(&mut document["paths"]));
-    let mut paths: Vec<_> = paths.into_iter().map(|(path, item)| (with_slash(&path), item)).collect();
-    paths.sort_by(|(one, _), (other, _)| one.cmp(other));
-    document["paths"] = Value::Object(paths.into_iter().collect());
+    let paths = paths.into_iter().map(|(path, item)| (with_slash(&path), item));
+    document["paths"] = Value::Object(paths.collect());
+    order_tags(&mut document);
 
     let mut schemas = std::mem::take(members(&mut document["components"]["schemas"]));
     schemas.extend(problem_schemas());
@@ -94,6 +94,16 @@ fn members(value: &mut Value) -> &mut Map<String, Value> {
 
 fn with_slash(path: &str) -> String {
     format!("{}/", path.trim_end_matches('/'))
+}
+
+/// Tags in the order of the operations that carry them: the order in which a newcomer wants to read.
+fn order_tags(document: &mut Value) {
+    let operations = document["paths"].as_object().into_iter().flat_map(Map::values);
+    let operations = operations.filter_map(Value::as_object).flat_map(Map::values);
+    let order: Vec<Value> = operations.map(|operation| operation["tags"][0].clone()).collect();
+    if let Some(tags) = document["tags"].as_array_mut() {
+        tags.sort_by_key(|tag| order.iter().position(|name| *name == tag["name"]));
+    }
 }
 
 /// The error's schemas, which no operation names in its type.

@@ -134,13 +134,6 @@ impl Identities {
         self.generation_of(account).fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Forgets everything: for what concerns every account, such as a platform client that was revoked.
-    pub fn forget_all(&self) {
-        for generation in &self.generations {
-            generation.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
     fn get(&self, digest: &Digest) -> Option<Arc<Identity>> {
         let identity = self.entries.get(digest)?;
         (identity.generation == self.generation(identity.account)).then_some(identity)

@@ -56,6 +56,7 @@ pub async fn refresh_token(app: &App, client: &Client, token: &Token) -> Result<
         );
         return Err(RefreshError::InvalidRefreshToken);
     }
+    // Whether it was spent just now or a moment ago makes no difference within the grace.
     tokens::spend_refresh(&tx, &digest, now).await?;
     let pair = issue(app, &tx, &session, now).await?;
     tx.commit().await.map_err(StoreError::from)?;

@@ -234,7 +234,7 @@ pub async fn set_password(db: &impl ConnectionTrait, id: AccountId, hash: &Passw
     Ok(())
 }
 
-/// Notes a login. It is an activity, and a call that the account made.
+/// Notes when the account last logged in.
 pub async fn note_login(db: &impl ConnectionTrait, id: AccountId, at: Timestamp) -> Result<(), StoreError> {
     let row = ActiveModel { last_login_at: Set(Some(at.as_micros())), ..Default::default() };
     Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;

@@ -5,5 +5,7 @@ SwaggerUIBundle({
   displayRequestDuration: true,
   // The three credentials stay where "Authorize" put them when the page is loaded again.
   persistAuthorization: true,
+  // The schemas below the operations, folded.
+  defaultModelsExpandDepth: 0,
   tryItOutEnabled: true,
 });
