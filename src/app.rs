@@ -16,7 +16,7 @@ use crate::kernel::seal::Sealer;
 use crate::password::hasher::Hasher;
 use crate::session::identity::Identities;
 use crate::settings::{BadSetting, Settings};
-use crate::store::StoreError;
+use crate::store::{StoreError, secret_key};
 use crate::usage::Tally;
 
 /// The server's parts. One per process; tests make one each.
@@ -58,18 +58,34 @@ impl App {
         let hasher = Hasher::start(memory, passes, lanes, random.clone())
             .map_err(|reason| BadSetting::new("--argon2-memory-kib, -iterations, -parallelism", reason))?;
         let db = Database::open(&settings.database()?).await?;
-        db.migrate().await.map_err(|error| BadSetting::new("--database-url", error))?;
-        Ok(Self {
+        let refuse = |error: StoreError| BadSetting::new("--database-url", error);
+        db.migrate().await.map_err(refuse)?;
+        let identities = Identities::new(db.is_shared());
+        let app = Self {
             settings,
             clock,
             random,
             hasher,
             sealer,
-            identities: Identities::default(),
+            identities,
             usage: Tally::default(),
             mail_bell: Notify::new(),
             db,
-        })
+        };
+        if !app.has_the_databases_key().await.map_err(refuse)? {
+            return Err(BadSetting::new(flag, "the database was sealed with another secret key; every node needs that one"));
+        }
+        Ok(app)
+    }
+
+    /// Whether the secret key is the one that the database was sealed with; that of the first server becomes it.
+    async fn has_the_databases_key(&self) -> Result<bool, StoreError> {
+        const PURPOSE: &str = "secret key check";
+        let tx = self.begin().await?;
+        let sealed = self.sealer.seal(&self.random, PURPOSE, b"");
+        let first = secret_key::first_sealed(&tx, sealed).await?;
+        tx.commit().await?;
+        Ok(self.sealer.open(PURPOSE, &first).is_some())
     }
 
     /// Begins a transaction that will write.

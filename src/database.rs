@@ -4,41 +4,71 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxSqliteConnector, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxPostgresConnector,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 
 use crate::settings::{BadSetting, Location};
 use crate::store::StoreError;
+use crate::store::changes::CHANNEL;
 
-/// One SQLite database: a single connection that writes and a few that read beside it.
+/// One database: an SQLite file for one process, or PostgreSQL for any number of them.
 ///
 /// SQLite has one writer at a time. With one connection for it, writers wait in our pool, in order and without
-/// "database is locked"; WAL lets the readers go on meanwhile.
+/// "database is locked"; WAL lets the readers go on meanwhile. PostgreSQL has one pool for both.
 #[derive(Clone, Debug)]
 pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    postgres: Option<PgPool>,
 }
 
-const READERS: u32 = 4;
+/// Connections that read, on SQLite.
+const SQLITE_READERS: u32 = 4;
+/// Connections of a node to PostgreSQL, whose default is to take 100 in all.
+const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a caller waits for a free connection before it hears 503.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// What nodes that migrate the same PostgreSQL at once take turns by: any number that nobody else uses.
+const MIGRATION_LOCK: i64 = 0x0064_6f63_756d_696e;
 
 impl Database {
     /// Opens the database.
     ///
     /// # Errors
-    /// Where the URL is not one of SQLite's, or what it names cannot be opened.
+    /// Where the URL is neither SQLite's nor PostgreSQL's, or what it names cannot be opened.
     pub async fn open(location: &Location) -> Result<Self, BadSetting> {
         let refuse = |reason: String| BadSetting::new("--database-url", reason);
-        let options = match location {
-            Location::File(file) => SqliteConnectOptions::new().filename(file).create_if_missing(true),
-            Location::Url(url) => sqlite_options(url.expose_secret()).map_err(refuse)?,
+        let opened = match location {
+            Location::File(file) => {
+                Self::open_sqlite(SqliteConnectOptions::new().filename(file).create_if_missing(true)).await
+            }
+            Location::Url(url) => match url.expose_secret() {
+                url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                    Self::open_postgres(PgConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
+                        .await
+                }
+                url if url.starts_with("sqlite:") && !url.contains(":memory:") => {
+                    Self::open_sqlite(SqliteConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
+                        .await
+                }
+                _ => {
+                    return Err(refuse(
+                        "must be the URL of an SQLite file (sqlite://data/auth.db?mode=rwc) or of PostgreSQL \
+                         (postgres://…)"
+                            .to_owned(),
+                    ));
+                }
+            },
         };
+        opened.map_err(|error| refuse(format!("cannot open the database: {error}")))
+    }
+
+    async fn open_sqlite(options: SqliteConnectOptions) -> Result<Self, sea_orm::SqlxError> {
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
             // An answer goes out after the commit, and a commit is on the disk: what was acknowledged survives.
@@ -55,27 +85,47 @@ impl Database {
                 // A local file does not drop its connections; asking it each time would double every query.
                 .test_before_acquire(false)
         };
-        let opened = |error: sea_orm::SqlxError| refuse(format!("cannot open the database: {error}"));
-        let writer = pool(1).connect_with(options.clone()).await.map_err(opened)?;
-        let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(opened)?;
+        let writer = pool(1).connect_with(options.clone()).await?;
+        let reader = pool(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self {
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
             reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+            postgres: None,
         })
     }
 
-    /// Brings the schema up to date.
+    async fn open_postgres(options: PgConnectOptions) -> Result<Self, sea_orm::SqlxError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .min_connections(1)
+            .acquire_timeout(PATIENCE)
+            // Asking before each query would double the round trips. A connection that died is found out by the one
+            // query that meets it, which hears 503, and is replaced.
+            .test_before_acquire(false)
+            .connect_with(options.application_name("documines-auth"))
+            .await?;
+        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+        Ok(Self { writer: connection.clone(), reader: connection, postgres: Some(pool) })
+    }
+
+    /// Brings the schema up to date. Any number of nodes may do so at once: they take turns.
     ///
     /// # Errors
-    /// Where a change fails; what was made before it stays.
+    /// Where a change fails. On PostgreSQL then none is made, on SQLite those before it stay.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        Ok(Migrator::up(&self.writer, None).await?)
+        if self.postgres.is_none() {
+            return Ok(Migrator::up(&self.writer, None).await?);
+        }
+        let tx = self.writer.begin().await?;
+        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        Migrator::up(&tx, None).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Begins a transaction that will write.
     ///
-    /// It takes SQLite's write lock at once: one that reads first and then wants to write would be refused, however
-    /// patient it is, where another wrote in between.
+    /// On SQLite it takes the write lock at once: one that reads first and then wants to write would be refused,
+    /// however patient it is, where another wrote in between. On PostgreSQL, rules lock the account that they concern.
     ///
     /// # Errors
     /// Where no connection comes free in time.
@@ -93,12 +143,31 @@ impl Database {
         &self.reader
     }
 
+    /// Whether other nodes may change the database too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.postgres.is_some()
+    }
+
+    /// A connection of its own that hears what the nodes tell each other; `None` where there is no other node.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
+        let Some(pool) = &self.postgres else { return Ok(None) };
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(Some(listener))
+    }
+
     /// Answers if the database does.
     ///
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        Ok(self.reader.ping().await?)
+        self.reader.execute_unprepared("SELECT 1").await?;
+        Ok(())
     }
 
     /// Closes every connection; SQLite then folds its write-ahead log into the file.
@@ -109,13 +178,6 @@ impl Database {
         self.reader.close().await?;
         Ok(self.writer.close().await?)
     }
-}
-
-fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, String> {
-    if !url.starts_with("sqlite:") || url.contains(":memory:") {
-        return Err("must be the URL of an SQLite file, such as sqlite://data/auth.db?mode=rwc".to_owned());
-    }
-    SqliteConnectOptions::from_str(url).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -136,15 +198,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_url_that_is_not_a_file_of_sqlites_is_refused_without_being_shown() {
-        for url in ["postgres://u:hunter2@localhost/d", "sqlite::memory:", "mysql://u:hunter2@localhost"] {
+    async fn a_url_of_another_kind_is_refused_without_being_shown() {
+        for url in ["sqlite::memory:", "mysql://u:hunter2@localhost", "postgres:hunter2"] {
             let refusal = Database::open(&Location::Url(url.into())).await.unwrap_err().to_string();
             assert!(refusal.starts_with("--database-url: ") && !refusal.contains("hunter2"), "{refusal}");
         }
     }
 
     async fn tables(database: &Database) -> Vec<String> {
-        use sea_orm::{ConnectionTrait, Statement};
+        use sea_orm::Statement;
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
         let statement = Statement::from_string(sea_orm::DbBackend::Sqlite, sql);
         let rows = database.writer.query_all_raw(statement).await.unwrap();

@@ -21,6 +21,7 @@
 
 pub mod account;
 pub mod app;
+pub mod changes;
 pub mod database;
 pub mod fault;
 pub mod http;

@@ -22,7 +22,7 @@ use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, When};
-use crate::{mail, usage};
+use crate::{changes, mail, usage};
 
 /// How long requests that are under way may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -80,6 +80,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let app = app.clone();
         async move { mail::worker::run(&app).await }
     });
+    let changes = tokio::spawn({
+        let app = app.clone();
+        async move { changes::run(&app).await }
+    });
     let counts = tokio::spawn({
         let app = app.clone();
         async move { flush_for_ever(&app).await }
@@ -89,6 +93,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         .await?;
 
     mail.abort();
+    changes.abort();
     counts.abort();
     if let Err(error) = usage::flush(&app).await {
         tracing::error!(%error, "the last counts could not be written down");

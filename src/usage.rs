@@ -65,9 +65,12 @@ pub async fn flush(app: &App) -> Result<(), StoreError> {
 }
 
 async fn write(app: &App, usages: &[Usage]) -> Result<(), StoreError> {
+    // Every node locks accounts in the same order, so that none waits for another in a circle.
+    let mut usages = usages.to_vec();
+    usages.sort_by_key(|usage| (usage.account.0, usage.session.0));
     let tx = app.begin().await?;
     for usage in usages {
-        store::usage::add(&tx, *usage).await?;
+        store::usage::add(&tx, usage).await?;
     }
     Ok(tx.commit().await?)
 }

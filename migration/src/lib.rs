@@ -6,6 +6,7 @@ mod m2026_11_23_000001_accounts;
 mod m2026_11_23_000002_sessions;
 mod m2026_11_23_000003_password_resets;
 mod m2026_11_23_000004_outbox_and_audit;
+mod m2026_11_23_000005_secret_key_check;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000002_sessions::Migration),
             Box::new(m2026_11_23_000003_password_resets::Migration),
             Box::new(m2026_11_23_000004_outbox_and_audit::Migration),
+            Box::new(m2026_11_23_000005_secret_key_check::Migration),
         ]
     }
 }

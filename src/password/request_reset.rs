@@ -21,6 +21,7 @@ pub async fn request_password_reset(app: &App, client: &Client, email: &EmailAdd
     let expires_at = now + app.settings.reset_token_ttl;
 
     let tx = app.begin().await?;
+    accounts::find_locked(&tx, account.unwrap_or(NOBODY)).await?;
     password_resets::insert(&tx, &token.digest(), account, now, expires_at).await?;
     // Account 0 is nobody: a request for a stranger is on the record too.
     let subject = Subject { account: account.unwrap_or(NOBODY), session: None, client: Some(&client.id) };

@@ -8,7 +8,7 @@ use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, accounts, password_resets, sessions};
+use crate::store::{StoreError, accounts, changes, password_resets, sessions};
 
 /// Why the password is what it was.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +47,13 @@ pub async fn reset_password(
 
     let now = app.clock.now();
     let tx = app.begin().await?;
+    accounts::find_locked(&tx, account.id).await?.ok_or(ResetError::InvalidResetToken)?;
     if !password_resets::take(&tx, &digest, now).await? {
         return Err(ResetError::InvalidResetToken);
     }
     accounts::set_password(&tx, account.id, &hash).await?;
     sessions::end_all(&tx, account.id, now).await?;
+    changes::announce(&tx, account.id).await?;
     let subject = Subject { account: account.id, session: None, client: Some(&client.id) };
     audit::record(&tx, Event::PasswordReset, subject, now).await?;
     outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::PasswordChanged { at: now }, now).await?;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::fault::Fault;
 use crate::session::identity::Identity;
 use crate::store::audit::{self, Event, Subject};
-use crate::store::{StoreError, accounts};
+use crate::store::{StoreError, accounts, changes};
 
 pub use crate::store::accounts::ProfileChange;
 
@@ -15,6 +15,7 @@ pub async fn update_profile(app: &App, caller: &Identity, change: ProfileChange)
     accounts::change_profile(&tx, caller.account, change).await?;
     let subject = Subject { account: caller.account, session: Some(caller.session), client: Some(&caller.client) };
     audit::record(&tx, Event::ProfileUpdated, subject, now).await?;
+    changes::announce(&tx, caller.account).await?;
     tx.commit().await.map_err(StoreError::from)?;
 
     app.identities.forget(caller.account);

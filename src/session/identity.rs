@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use quick_cache::sync::Cache;
 
@@ -118,24 +119,64 @@ async fn look_up(app: &App, client: Client, digest: &Digest, now: Timestamp) -> 
 /// An entry counts while its account's generation stands. Forgetting an account is one addition to that number, so it
 /// reaches every token of the account, even one that is being looked up at this moment. Accounts share generations
 /// (there is a fixed number of them); a neighbour's change costs one look-up more.
+///
+/// Where other nodes change the database too, nothing that is remembered counts unless this node has lately heard them:
+/// [`crate::changes`] says when.
 pub struct Identities {
     entries: Cache<Digest, Arc<Identity>>,
     generations: Box<[AtomicU64]>,
+    /// Until when entries count: microseconds since `started`.
+    trusted_until: AtomicU64,
+    started: Instant,
 }
 
 /// Tokens remembered at most: about 1 KiB each.
 const CAPACITY: usize = 50_000;
 const GENERATIONS: usize = 4_096;
 
+/// For a database that nobody else changes.
+const FOR_EVER: u64 = u64::MAX;
+
 impl Identities {
+    /// Remembers nothing yet. Where the database is shared, nothing will count before [`Self::trust_until`] says so.
+    #[must_use]
+    pub fn new(is_shared: bool) -> Self {
+        let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
+        let trusted_until = AtomicU64::new(if is_shared { 0 } else { FOR_EVER });
+        Self { entries: Cache::new(CAPACITY), generations, trusted_until, started: Instant::now() }
+    }
+
     /// Forgets all that is remembered of an account. Call it after the commit of whatever changed its profile, its
     /// sessions, its standing or its clients, and before the change is acknowledged.
     pub fn forget(&self, account: AccountId) {
         self.generation_of(account).fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Forgets everything: for when changes may have passed unheard.
+    pub fn forget_all(&self) {
+        for generation in &self.generations {
+            generation.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Lets entries count until then: every change that was made before has been heard of.
+    pub fn trust_until(&self, until: Instant) {
+        self.trusted_until.store(self.micros(until), Ordering::SeqCst);
+    }
+
+    fn is_trusted(&self) -> bool {
+        match self.trusted_until.load(Ordering::SeqCst) {
+            FOR_EVER => true,
+            until => self.micros(Instant::now()) < until,
+        }
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.started).as_micros()).unwrap_or(FOR_EVER)
+    }
+
     fn get(&self, digest: &Digest) -> Option<Arc<Identity>> {
-        let identity = self.entries.get(digest)?;
+        let identity = self.entries.get(digest).filter(|_| self.is_trusted())?;
         (identity.generation == self.generation(identity.account)).then_some(identity)
     }
 
@@ -149,13 +190,6 @@ impl Identities {
 
     fn generation_of(&self, account: AccountId) -> &AtomicU64 {
         &self.generations[account.0.unsigned_abs() as usize % GENERATIONS]
-    }
-}
-
-impl Default for Identities {
-    fn default() -> Self {
-        let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
-        Self { entries: Cache::new(CAPACITY), generations }
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn login(
     let now = app.clock.now();
     let tx = app.begin().await?;
     // A reset may have passed while the password was being checked: then it was the old one.
-    let account = accounts::find(&tx, checked.id).await?.ok_or(LoginError::InvalidCredentials)?;
+    let account = accounts::find_locked(&tx, checked.id).await?.ok_or(LoginError::InvalidCredentials)?;
     if account.password_hash != checked.password_hash {
         return Err(LoginError::InvalidCredentials);
     }

@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::kernel::token::Token;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, accounts, sessions, tokens};
+use crate::store::{StoreError, accounts, changes, sessions, tokens};
 
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
 /// log anybody out. Later than that somebody has stolen it (RFC 9700, section 4.14.2).
@@ -38,7 +38,10 @@ pub async fn refresh_token(app: &App, client: &Client, token: &Token) -> Result<
     let tx = app.begin().await?;
     let kept = tokens::find_refresh(&tx, &digest).await?.ok_or(RefreshError::InvalidRefreshToken)?;
     let session = sessions::find(&tx, kept.session).await?.ok_or(RefreshError::InvalidRefreshToken)?;
-    let account = accounts::find(&tx, session.account).await?.ok_or(RefreshError::InvalidRefreshToken)?;
+    let account = accounts::find_locked(&tx, session.account).await?.ok_or(RefreshError::InvalidRefreshToken)?;
+    // Whose a token is never changes. What else was read may have, while this waited for the lock.
+    let kept = tokens::find_refresh(&tx, &digest).await?.ok_or(RefreshError::InvalidRefreshToken)?;
+    let session = sessions::find(&tx, session.id).await?.ok_or(RefreshError::InvalidRefreshToken)?;
     let is_usable = session.is_live(now) && now < kept.expires_at && account.is_active();
     if !is_usable || session.client != client.id {
         return Err(RefreshError::InvalidRefreshToken);
@@ -47,6 +50,7 @@ pub async fn refresh_token(app: &App, client: &Client, token: &Token) -> Result<
     if kept.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
         sessions::end(&tx, session.id, now).await?;
         audit::record(&tx, Event::RefreshTokenReused, subject, now).await?;
+        changes::announce(&tx, account.id).await?;
         tx.commit().await.map_err(StoreError::from)?;
         app.identities.forget(account.id);
         tracing::warn!(

@@ -171,6 +171,12 @@ pub async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Acc
     Entity::find_by_id(id.0).one(db).await?.map(read).transpose()
 }
 
+/// The account with that number, locked until the transaction ends: whoever changes what belongs to it waits. (SQLite
+/// has one writer, which is lock enough.)
+pub async fn find_locked(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Account>, StoreError> {
+    Entity::find_by_id(id.0).lock_exclusive().one(db).await?.map(read).transpose()
+}
+
 /// Whether somebody has that username, in whatever case.
 pub async fn has_username(db: &impl ConnectionTrait, username: &Username) -> Result<bool, StoreError> {
     let found = Entity::find().select_only().column(Column::Id).filter(Column::UsernameKey.eq(username.key()));

@@ -4,15 +4,18 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod changes;
 pub mod clients;
 mod entity;
 pub mod outbox;
 pub mod password_resets;
+pub mod secret_key;
 pub mod sessions;
 pub mod tokens;
 pub mod usage;
 
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::sqlx::sqlite::SqliteError;
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 /// The number of an account: the seed's `user_id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,31 +38,38 @@ pub enum StoreError {
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
-        match error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error),
-            DbErr::Exec(RuntimeErr::SqlxError(ref inner)) | DbErr::Query(RuntimeErr::SqlxError(ref inner))
-                if is_passing(inner) =>
-            {
-                Self::Unavailable(error)
-            }
-            _ => Self::Broken(error),
-        }
+        let is_passing = match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) => is_passing(inner),
+            _ => false,
+        };
+        if is_passing { Self::Unavailable(error) } else { Self::Broken(error) }
+    }
+}
+
+impl From<SqlxError> for StoreError {
+    fn from(error: SqlxError) -> Self {
+        DbErr::Query(RuntimeErr::SqlxError(error.into())).into()
     }
 }
 
 /// Whether the same query may well succeed a little later.
-fn is_passing(error: &sea_orm::SqlxError) -> bool {
-    // The primary result code is the low byte of SQLite's extended one: BUSY, LOCKED, IOERR, FULL, CANTOPEN.
-    const PASSING_SQLITE_CODES: [i32; 5] = [5, 6, 10, 13, 14];
+fn is_passing(error: &SqlxError) -> bool {
     match error {
-        sea_orm::SqlxError::Database(database) => database
-            .code()
-            .and_then(|code| code.parse::<i32>().ok())
-            .is_some_and(|code| PASSING_SQLITE_CODES.contains(&(code & 0xff))),
-        sea_orm::SqlxError::Io(_)
-        | sea_orm::SqlxError::PoolTimedOut
-        | sea_orm::SqlxError::PoolClosed
-        | sea_orm::SqlxError::WorkerCrashed => true,
+        SqlxError::Database(database) => database.code().is_some_and(|code| match code.parse::<i32>() {
+            // SQLite. The primary result code is the low byte: BUSY, LOCKED, IOERR, FULL, CANTOPEN.
+            Ok(code) if database.try_downcast_ref::<SqliteError>().is_some() => {
+                [5, 6, 10, 13, 14].contains(&(code & 0xff))
+            }
+            // PostgreSQL: no connection, rolled back for another's sake, no resources, stopped or starting, a standby.
+            _ => ["08", "40", "53", "57P", "25006"].iter().any(|class| code.starts_with(class)),
+        }),
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::Protocol(_)
+        | SqlxError::PoolTimedOut
+        | SqlxError::PoolClosed
+        | SqlxError::WorkerCrashed => true,
         _ => false,
     }
 }

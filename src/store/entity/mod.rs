@@ -8,4 +8,5 @@ pub(super) mod client;
 pub(super) mod outbox;
 pub(super) mod password_reset;
 pub(super) mod refresh_token;
+pub(super) mod secret_key_check;
 pub(super) mod session;

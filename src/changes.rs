@@ -1,0 +1,95 @@
+//! Hearing what other nodes changed, so that what this one remembers stays true.
+//!
+//! Whoever changes an account says so with PostgreSQL's NOTIFY in the transaction that changes it. PostgreSQL delivers
+//! in the order of commits. A node hears its own heartbeat over the same connection: when one arrives, every change
+//! committed before it was sent has arrived too. So what is remembered counts until [`TRUST`] after the sending of the
+//! last heartbeat that was heard. A connection that broke, hangs, or lags behind brings no heartbeat in time, and the
+//! node asks the database for everything until it hears again.
+
+use std::time::{Duration, Instant};
+
+use crate::app::App;
+use crate::store::changes::notify;
+use crate::store::{AccountId, StoreError};
+
+/// How long after a heartbeat was sent other nodes' changes may go unheard: the most that they lag behind.
+const TRUST: Duration = Duration::from_millis(750);
+/// How often a node sends one.
+const HEARTBEAT: Duration = Duration::from_millis(200);
+/// How long it waits before it listens again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Listens, for ever. On SQLite there is nobody to listen to.
+pub async fn run(app: &App) {
+    if !app.database().is_shared() {
+        return;
+    }
+    let node = Node { name: app.random.letters_and_digits(16), started: Instant::now() };
+    tokio::join!(beat(app, &node), hear_for_ever(app, &node));
+}
+
+/// What a node knows its own heartbeats by.
+struct Node {
+    name: String,
+    started: Instant,
+}
+
+impl Node {
+    fn heartbeat(&self) -> String {
+        format!("{} {}", self.name, self.started.elapsed().as_micros())
+    }
+
+    /// When it sent this heartbeat; `None` where it is another node's, or none.
+    fn sent_at(&self, payload: &str) -> Option<Instant> {
+        let micros = payload.strip_prefix(&self.name)?.strip_prefix(' ')?.parse().ok()?;
+        self.started.checked_add(Duration::from_micros(micros))
+    }
+}
+
+async fn beat(app: &App, node: &Node) {
+    loop {
+        // One that fails needs no word: the trust that it would have brought runs out.
+        let _ = notify(app.reader(), node.heartbeat()).await;
+        tokio::time::sleep(HEARTBEAT).await;
+    }
+}
+
+async fn hear_for_ever(app: &App, node: &Node) {
+    loop {
+        if let Err(error) = hear(app, node).await {
+            tracing::warn!(%error, "not hearing the other nodes; asking the database for everything meanwhile");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Hears until the connection is gone.
+async fn hear(app: &App, node: &Node) -> Result<(), StoreError> {
+    let Some(mut listener) = app.database().listen().await? else { return Ok(()) };
+    // Whatever changed while nobody listened went unheard.
+    app.identities.forget_all();
+    while let Some(notification) = listener.try_recv().await? {
+        let payload = notification.payload();
+        if let Ok(account) = payload.parse() {
+            app.identities.forget(AccountId(account));
+        } else if let Some(sent_at) = node.sent_at(payload) {
+            app.identities.trust_until(sent_at + TRUST);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_knows_its_own_heartbeats() {
+        let started = Instant::now();
+        let (one, other) = (Node { name: "one".into(), started }, Node { name: "other".into(), started });
+        assert!(one.sent_at(&one.heartbeat()).is_some_and(|at| at >= started && at <= Instant::now()));
+        for not_ours in [other.heartbeat(), "one".to_owned(), "one x".to_owned(), "7".to_owned(), String::new()] {
+            assert_eq!(one.sent_at(&not_ours), None, "{not_ours}");
+        }
+    }
+}
