@@ -73,7 +73,10 @@ impl App {
             db,
         };
         if !app.has_the_databases_key().await.map_err(refuse)? {
-            return Err(BadSetting::new(flag, "the database was sealed with another secret key; every node needs that one"));
+            return Err(BadSetting::new(
+                flag,
+                "the database was sealed with another secret key; every node needs that one",
+            ));
         }
         Ok(app)
     }

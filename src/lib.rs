@@ -22,11 +22,11 @@
 pub mod account;
 pub mod app;
 pub mod changes;
+mod connections;
 pub mod database;
 pub mod fault;
 pub mod http;
 pub mod kernel;
-mod listener;
 pub mod logging;
 pub mod mail;
 pub mod password;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::{Endpoint, Response, Server};
+use poem::{Endpoint, Response};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,15 +17,12 @@ use crate::http::routes::add_operations;
 use crate::http::spec::BASE_PATH;
 use crate::kernel::clock::Clock;
 use crate::kernel::random::Random;
-use crate::listener::Connections;
 use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, When};
-use crate::{changes, mail, usage};
+use crate::{changes, connections, mail, usage};
 
-/// How long requests that are under way may take after the signal to stop.
-const GRACE: Duration = Duration::from_secs(10);
 /// How often what accounts did is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -88,9 +85,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let app = app.clone();
         async move { flush_for_ever(&app).await }
     });
-    Server::new_with_acceptor(Connections(listener))
-        .run_with_graceful_shutdown(endpoint(app.clone()), stop_signal()?, Some(GRACE))
-        .await?;
+    connections::serve(listener, endpoint(app.clone()), stop_signal()?).await;
 
     mail.abort();
     changes.abort();

@@ -84,7 +84,12 @@ pub struct Settings {
     pub log_format: LogFormat,
 
     /// What is logged: a level, or levels by module
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,poem=warn,sea_orm_migration=warn,sqlx=warn")]
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        default_value = "info,poem=warn,sea_orm_migration=warn,sqlx=warn"
+    )]
     pub log_filter: String,
 }
 

@@ -1,0 +1,88 @@
+//! Accepting connections and serving HTTP/1.1 on them.
+//!
+//! poem's own server has no limit on the time that a request's head may take, leaves `TCP_NODELAY` off, spins when
+//! files run out, and drops connections that the system had accepted for it when it is told to stop. The loop is hyper's
+//! in any case; this one keeps those promises.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Endpoint, Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long the head of a request may take, from the moment the connection is ready for it. A connection on which
+/// nothing comes is closed after as long.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long requests that are under way may take after the signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long to wait after a connection could not be accepted: files that ran out do not come back at once.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop`, then what was accepted before, ten seconds at most.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    endpoint: impl Endpoint<Output = Response> + 'static,
+    stop: impl Future<Output = ()>,
+) {
+    let endpoint = Arc::new(endpoint);
+    let connections = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => start(stream, &endpoint, &connections),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+            () = &mut stop => break,
+        }
+    }
+    // Connections that the system accepted for us are callers who were let in.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        start(stream, &endpoint, &connections);
+    }
+    drop(listener);
+    tracing::info!(connections = connections.count(), "finishing what is under way");
+    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
+        tracing::warn!("some requests were still under way after the time for them was up");
+    }
+}
+
+fn start<E: Endpoint<Output = Response> + 'static>(
+    stream: TcpStream,
+    endpoint: &Arc<E>,
+    connections: &GracefulShutdown,
+) {
+    let Ok((local, remote)) = addresses(&stream) else { return };
+    let endpoint = endpoint.clone();
+    let service = service_fn(move |request| {
+        let request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
+        let endpoint = endpoint.clone();
+        async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        // Callers hang up and send nonsense; hyper has answered what can be answered.
+        let _ = connection.await;
+    });
+}
+
+fn addresses(stream: &TcpStream) -> io::Result<(LocalAddr, RemoteAddr)> {
+    stream.set_nodelay(true)?;
+    Ok((LocalAddr(stream.local_addr()?.into()), RemoteAddr(stream.peer_addr()?.into())))
+}
