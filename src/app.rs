@@ -56,7 +56,7 @@ impl App {
         let (memory, passes, lanes) =
             (settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism);
         let hasher = Hasher::start(memory, passes, lanes, random.clone())
-            .map_err(|reason| BadSetting::new("--argon2-memory-kib, -iterations, -parallelism", reason))?;
+            .map_err(|reason| BadSetting::new("--argon2-memory-kib", reason))?;
         let db = Database::open(&settings.database()?).await?;
         let refuse = |error: StoreError| BadSetting::new("--database-url", error);
         db.migrate().await.map_err(refuse)?;
@@ -124,6 +124,18 @@ pub fn make_private_folder(folder: &Path) -> Result<(), BadSetting> {
         .map_err(|error| BadSetting::new("--data-dir", format!("cannot make {}: {error}", folder.display())))
 }
 
+/// Writes a file whole or not at all, for the owner's eyes alone.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_whole(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    let unfinished = file.with_added_extension("part");
+    let mut part = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    part.write_all(content)?;
+    part.sync_all()?;
+    fs::rename(&unfinished, file)
+}
+
 fn read_or_make_key(file: &Path, random: &Random) -> Result<SecretString, BadSetting> {
     let refuse =
         |error: std::io::Error| BadSetting::new("--data-dir", format!("cannot keep {}: {error}", file.display()));
@@ -131,8 +143,7 @@ fn read_or_make_key(file: &Path, random: &Random) -> Result<SecretString, BadSet
         Ok(key) => Ok(key.into()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let key = Sealer::new_key(random);
-            let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(refuse)?;
-            made.write_all(key.expose_secret().as_bytes()).and_then(|()| made.sync_all()).map_err(refuse)?;
+            write_whole(file, key.expose_secret().as_bytes()).map_err(refuse)?;
             Ok(key)
         }
         Err(error) => Err(refuse(error)),

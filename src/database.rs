@@ -52,7 +52,7 @@ impl Database {
                     Self::open_postgres(PgConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
                         .await
                 }
-                url if url.starts_with("sqlite:") && !url.contains(":memory:") => {
+                url if url.starts_with("sqlite:") && !url.contains("memory") => {
                     Self::open_sqlite(SqliteConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
                         .await
                 }
@@ -199,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_url_of_another_kind_is_refused_without_being_shown() {
-        for url in ["sqlite::memory:", "mysql://u:hunter2@localhost", "postgres:hunter2"] {
+        for url in ["sqlite::memory:", "sqlite://?mode=memory", "mysql://u:hunter2@localhost", "postgres:hunter2"] {
             let refusal = Database::open(&Location::Url(url.into())).await.unwrap_err().to_string();
             assert!(refusal.starts_with("--database-url: ") && !refusal.contains("hunter2"), "{refusal}");
         }

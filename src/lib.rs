@@ -1,5 +1,4 @@
-//! The AI DocuMines accounts server: it signs people up, logs them in, keeps their profile and credentials, and tells
-//! whose token that is.
+//! The AI DocuMines accounts server: it signs people up, logs them in, keeps their profile and credentials.
 //!
 //! # The map
 //!

@@ -5,7 +5,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::{BadSetting, LogFormat, Settings};
 
-/// Starts logging as the settings say.
+/// Starts logging as the settings say. A panic is one line of the log, too.
 ///
 /// # Errors
 /// Where the filter is not one.
@@ -16,5 +16,6 @@ pub fn start(settings: &Settings) -> Result<(), BadSetting> {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).finish().init(),
         LogFormat::Json => lines.json().flatten_event(true).finish().init(),
     }
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Ok(())
 }

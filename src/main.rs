@@ -1,13 +1,13 @@
 //! The command line: `serve` (the default), `migrate`, `openapi`.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use documines_auth::http::spec;
 use documines_auth::logging;
 use documines_auth::server::{self, ServeError};
-use documines_auth::settings::Settings;
+use documines_auth::settings::{self, Settings};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -73,7 +73,11 @@ fn run() -> Result<(), ServeError> {
                 Format::Json => spec::to_json(&document),
                 Format::Yaml => spec::to_yaml(&document),
             };
-            Ok(std::io::stdout().write_all(text.as_bytes())?)
+            match std::io::stdout().write_all(text.as_bytes()) {
+                // Whoever read it has read enough (`… | head`).
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                written => Ok(written?),
+            }
         }
     }
 }
@@ -92,7 +96,10 @@ fn parse_arguments() -> Task {
     if arguments.get(1).is_none_or(is_setting) {
         arguments.insert(1, "serve".into());
     }
-    let command = Cli::command().after_help(settings_help());
+    let command = Cli::command()
+        .override_usage("documines-auth [COMMAND] [SETTINGS]")
+        .after_help(settings_help())
+        .mut_subcommands(|command| command.mut_args(settings::ignore_empty_variable));
     let parsed = command.try_get_matches_from(arguments);
     let task = parsed.and_then(|matches| <Cli as clap::FromArgMatches>::from_arg_matches(&matches));
     task.map_or_else(|error| refuse(&error), |cli| cli.command)

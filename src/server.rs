@@ -1,16 +1,16 @@
 //! The server: routes, listener, background work, and an orderly end.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::sync::Arc;
 use std::time::Duration;
 
 use poem::{Endpoint, Response};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::account::api::AccountApi;
 use crate::app::{App, make_private_folder};
-use crate::http::cors::ListedOrigins;
 use crate::http::envelope::Envelope;
 use crate::http::pages::pages;
 use crate::http::routes::add_operations;
@@ -37,9 +37,7 @@ pub fn operations() -> Operations {
 
 /// The whole server as one endpoint, without a network: what tests call.
 pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
-    let root = add_operations(pages(), BASE_PATH, operations());
-    let root = ListedOrigins::new(root, &app.settings.cors_origins);
-    Envelope::new(app, root)
+    Envelope::new(app, add_operations(pages(), BASE_PATH, operations()))
 }
 
 /// Why the server did not run, or stopped.
@@ -58,12 +56,14 @@ pub enum ServeError {
 /// # Errors
 /// Where it cannot start.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    // Before anything else: whoever starts this may stop it at any moment.
+    let stop = stop_signal()?;
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings)?;
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .map_err(|error| BadSetting::new("--listen", format!("cannot listen on {}: {error}", settings.listen)))?;
     let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
+    let listener = TcpListener::bind(app.settings.listen)
+        .await
+        .map_err(|error| BadSetting::new("--listen", format!("cannot listen on {}: {error}", app.settings.listen)))?;
     if app.settings.reset_token_in_response == When::Always {
         tracing::warn!(
             "--reset-token-in-response always: whoever knows an e-mail address can take over its account; \
@@ -81,15 +81,18 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let app = app.clone();
         async move { changes::run(&app).await }
     });
+    let (enough, is_enough) = oneshot::channel();
     let counts = tokio::spawn({
         let app = app.clone();
-        async move { flush_for_ever(&app).await }
+        async move { flush_until(&app, is_enough).await }
     });
-    connections::serve(listener, endpoint(app.clone()), stop_signal()?).await;
+    connections::serve(listener, endpoint(app.clone()), stop).await;
 
     mail.abort();
     changes.abort();
-    counts.abort();
+    // Not cut off in the middle of a flush, which would lose what it took out.
+    let _ = enough.send(());
+    let _ = counts.await;
     if let Err(error) = usage::flush(&app).await {
         tracing::error!(%error, "the last counts could not be written down");
     }
@@ -118,14 +121,17 @@ fn lock(settings: &Settings) -> Result<File, BadSetting> {
     let file = settings.data_dir.join("lock");
     let refuse = |why: String| BadSetting::new("--data-dir", why);
     let lock = File::create(&file).map_err(|error| refuse(format!("cannot make {}: {error}", file.display())))?;
-    lock.try_lock()
-        .map_err(|_| refuse(format!("{} is in use by another documines-auth process", settings.data_dir.display())))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => {
+            refuse(format!("{} is in use by another documines-auth process", settings.data_dir.display()))
+        }
+        TryLockError::Error(error) => refuse(format!("cannot lock {}: {error}", file.display())),
+    })?;
     Ok(lock)
 }
 
-async fn flush_for_ever(app: &App) {
-    loop {
-        tokio::time::sleep(FLUSH_INTERVAL).await;
+async fn flush_until(app: &App, mut is_enough: oneshot::Receiver<()>) {
+    while tokio::time::timeout(FLUSH_INTERVAL, &mut is_enough).await.is_err() {
         if let Err(error) = usage::flush(app).await {
             tracing::warn!(%error, "counts could not be written down; trying again");
         }

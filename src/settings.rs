@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Arg, Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::kernel::public_url::PublicUrl;
@@ -63,15 +64,18 @@ pub struct Settings {
     pub reset_token_ttl: Duration,
 
     /// Memory of one password hash, in KiB
-    #[arg(long, env = "DOCUMINES_ARGON2_MEMORY_KIB", value_name = "KIB", default_value_t = 19_456)]
+    #[arg(long, env = "DOCUMINES_ARGON2_MEMORY_KIB", value_name = "KIB", default_value_t = 19_456,
+          value_parser = clap::value_parser!(u32).range(8..=4_194_304))]
     pub argon2_memory_kib: u32,
 
     /// Passes over that memory
-    #[arg(long, env = "DOCUMINES_ARGON2_ITERATIONS", value_name = "COUNT", default_value_t = 2)]
+    #[arg(long, env = "DOCUMINES_ARGON2_ITERATIONS", value_name = "COUNT", default_value_t = 2,
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub argon2_iterations: u32,
 
     /// Lanes of that memory
-    #[arg(long, env = "DOCUMINES_ARGON2_PARALLELISM", value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, env = "DOCUMINES_ARGON2_PARALLELISM", value_name = "COUNT", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=64))]
     pub argon2_parallelism: u32,
 
     /// Origins whose pages may call the API from a browser, separated by commas; none by default
@@ -170,6 +174,15 @@ impl Settings {
             When::Never => false,
         }
     }
+}
+
+/// An argument without its variable where that is set to nothing: files for `docker compose` and the like do so to leave
+/// it unset.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment beside clap")]
+pub fn ignore_empty_variable(argument: Arg) -> Arg {
+    let is_empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if is_empty { argument.env(Resettable::Reset) } else { argument }
 }
 
 fn read_secret(flag: &'static str, file: &Path) -> Result<SecretString, BadSetting> {

@@ -19,7 +19,6 @@ impl MigrationTrait for Migration {
                     .col(ColumnDef::new("account_id").big_integer())
                     .col(ColumnDef::new("requested_at").big_integer().not_null())
                     .col(ColumnDef::new("expires_at").big_integer().not_null())
-                    .col(ColumnDef::new("superseded_at").big_integer())
                     .col(ColumnDef::new("used_at").big_integer())
                     .foreign_key(
                         ForeignKey::create()

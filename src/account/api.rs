@@ -37,7 +37,7 @@ impl AccountApi {
     async fn signup(
         &self,
         app: Data<&Arc<App>>,
-        body: Body<SignupRequest>,
+        body: Body<SignupBody>,
     ) -> Result<Answer<SignupAnswer, 201>, Refused<SignupError>> {
         let signed_up = signup(&app, body.0.into()).await?;
         Ok(Answer(signed_up.into()))
@@ -46,7 +46,7 @@ impl AccountApi {
 
 body! {
     /// What somebody says who joins.
-    pub struct SignupRequest {
+    pub struct SignupBody {
         /// A second name; letters, digits and `@ . + - _`. Unique without regard to case. May be left away.
         username: Option<Username>,
         /// Where mail goes and what the account logs in with. Unique without regard to case; kept in lower case.
@@ -71,7 +71,7 @@ body! {
     }
 }
 
-impl Documented for SignupRequest {
+impl Documented for SignupBody {
     const DESCRIPTION: &'static str = "Who joins.";
 
     fn example() -> Value {
@@ -90,8 +90,8 @@ impl Documented for SignupRequest {
     }
 }
 
-impl From<SignupRequest> for Signup {
-    fn from(body: SignupRequest) -> Self {
+impl From<SignupBody> for Signup {
+    fn from(body: SignupBody) -> Self {
         Self {
             username: body.username,
             email: body.email,

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::Invalid;
 use crate::kernel::email_address::EmailAddress;
-use crate::kernel::password::NewPassword;
+use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
 use crate::kernel::text::{Name, Paragraph};
@@ -88,15 +88,10 @@ pub async fn signup(app: &App, signup: Signup) -> Result<SignedUp, SignupError> 
     {
         return Err(SignupError::UsernameTaken);
     }
-    let about = [
-        Some(signup.email.as_str()),
-        Some(signup.email.local_part()),
-        signup.username.as_ref().map(Username::as_str),
-        Some(signup.contact_name.as_str()),
-        Some(signup.organisation.as_str()),
-    ];
-    let about = about.into_iter().flatten().map(str::to_owned).collect();
-    let password_hash = app.hasher.hash_new(signup.password, about).await?.map_err(SignupError::WeakPassword)?;
+    let username = signup.username.as_ref().map(Username::as_str);
+    let (name, organisation) = (signup.contact_name.as_str(), signup.organisation.as_str());
+    let personal = PersonalWords::about(signup.email.as_str(), username, name, organisation);
+    let password_hash = app.hasher.hash_new(signup.password, personal).await?.map_err(SignupError::WeakPassword)?;
 
     let now = app.clock.now();
     let new = NewAccount {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use poem::http::HeaderMap;
-use poem::http::header::AUTHORIZATION;
+use poem::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
+use super::body::single;
 use super::problem::{Code, Problem};
 use crate::app::App;
 use crate::fault::Fault;
@@ -27,6 +27,10 @@ pub struct Client(pub clients::Client);
 #[derive(Debug)]
 pub struct NamedClient(pub clients::Client);
 
+const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
+const X_CLIENT_SECRET: HeaderName = HeaderName::from_static("x-client-secret");
+
+/// The schemes' names in the spec.
 const CLIENT_ID: &str = "clientId";
 const CLIENT_SECRET: &str = "clientSecret";
 const BEARER: &str = "bearer";
@@ -54,7 +58,7 @@ macro_rules! credentials {
                 _: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> poem::Result<Self> {
-                let $app: &Arc<App> = request.data().ok_or(Problem::new(Code::Internal))?;
+                let $app: &Arc<App> = request.data().ok_or_else(|| Problem::internal("the request carries no App"))?;
                 let $headers = request.headers();
                 Ok(Self($check))
             }
@@ -63,7 +67,7 @@ macro_rules! credentials {
 }
 
 credentials!(Caller, [CLIENT_ID, CLIENT_SECRET, BEARER], |app, headers| {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer_token);
+    let bearer = single(headers, &AUTHORIZATION).and_then(bearer_token);
     let bearer = bearer.map(Token::received);
     let sent = client_credentials(headers)?;
     identity::authenticate(app, &sent, bearer.as_ref()).await.map_err(|error| refuse(error, bearer.is_some()))?
@@ -86,14 +90,13 @@ fn refuse(error: IdentityError, bearer_was_sent: bool) -> Problem {
 }
 
 fn client_id(headers: &HeaderMap) -> Result<ClientId, Problem> {
-    let sent = headers.get("x-client-id").and_then(|value| value.to_str().ok());
+    let sent = single(headers, &X_CLIENT_ID);
     sent.and_then(ClientId::parse).ok_or_else(|| Problem::new(Code::InvalidClient))
 }
 
 fn client_credentials(headers: &HeaderMap) -> Result<ClientCredentials, Problem> {
     let id = client_id(headers)?;
-    let secret = headers.get("x-client-secret").and_then(|value| value.to_str().ok());
-    let secret = secret.filter(|secret| secret.len() == Token::CLIENT_SECRET_LENGTH);
+    let secret = single(headers, &X_CLIENT_SECRET).filter(|secret| secret.len() == Token::CLIENT_SECRET_LENGTH);
     let secret = secret.ok_or_else(|| Problem::new(Code::InvalidClient))?;
     Ok(ClientCredentials { id, secret: Token::received(secret) })
 }

@@ -1,44 +1,59 @@
-//! Cross-origin calls from the pages that the operator listed.
+//! Cross-origin calls from the pages that the operator listed (the Fetch standard, section 3.2).
+//!
+//! poem's middleware refuses calls from origins that it does not know, even from a page of this very server, and makes
+//! plain text of errors. A browser needs no more than the headers to be there or missing.
 
-use poem::http::HeaderName;
-use poem::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, ORIGIN};
-use poem::middleware::{Cors, CorsEndpoint};
-use poem::{Endpoint, EndpointExt, Request, Response};
+use poem::Response;
+use poem::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::request_id::X_REQUEST_ID;
+/// The origins that may call.
+pub(super) struct Cors(Vec<HeaderValue>);
 
-/// Sends calls from listed origins through poem's [`Cors`], and all others past it: that refuses what it does not
-/// know, even a page of this very server, while a browser needs no more than the headers to be missing.
-pub(crate) struct ListedOrigins<E> {
-    inner: std::sync::Arc<E>,
-    with_cors: CorsEndpoint<std::sync::Arc<E>>,
-    origins: Vec<HeaderValue>,
-}
+impl Cors {
+    /// These and no others.
+    pub(super) fn new(origins: &[String]) -> Self {
+        Self(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
+    }
 
-impl<E: Endpoint> ListedOrigins<E> {
-    pub(crate) fn new(inner: E, origins: &[String]) -> Self {
-        let inner = std::sync::Arc::new(inner);
-        let cors = Cors::new()
-            .allow_origins(origins)
-            .allow_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID])
-            .allow_headers(["x-client-id", "x-client-secret"].map(HeaderName::from_static))
-            .expose_headers([X_REQUEST_ID, HeaderName::from_static("retry-after")])
-            .allow_credentials(false)
-            .max_age(3600);
-        let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
-        Self { with_cors: inner.clone().with(cors), inner, origins }
+    /// The origin of a call, where it is listed.
+    pub(super) fn listed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        if self.0.is_empty() {
+            return None;
+        }
+        headers.get(ORIGIN).filter(|origin| self.0.contains(origin)).cloned()
+    }
+
+    /// Whether answers depend on the origin, so that caches must keep them apart.
+    pub(super) fn is_on(&self) -> bool {
+        !self.0.is_empty()
     }
 }
 
-impl<E: Endpoint> Endpoint for ListedOrigins<E> {
-    type Output = Response;
+/// Whether a browser asks whether it may call.
+pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
-        use poem::IntoResponse;
-        match request.headers().get(ORIGIN) {
-            Some(origin) if self.origins.contains(origin) => self.with_cors.call(request).await,
-            _ => Ok(self.inner.call(request).await?.into_response()),
-        }
+/// The answer to that: what may be sent, for an hour.
+pub(super) fn preflight() -> Response {
+    Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE")
+        .header(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, x-client-id, x-client-secret, x-request-id")
+        .header(ACCESS_CONTROL_MAX_AGE, "3600")
+        .finish()
+}
+
+/// Lets the page of a listed origin read the answer.
+pub(super) fn allow(origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let exposed = HeaderValue::from_static("retry-after, www-authenticate, x-request-id");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }

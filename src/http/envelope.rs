@@ -1,5 +1,6 @@
 //! What every request and every answer goes through, in one layer: request id, headers, errors in one shape, panics.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use poem::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, IntoResponse, Request, Response};
 
+use super::cors::{self, Cors};
 use super::problem::{Code, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
@@ -15,13 +17,14 @@ use crate::app::App;
 /// The outermost endpoint. It never fails: whatever happened inside becomes an answer.
 pub struct Envelope<E> {
     app: Arc<App>,
+    cors: Cors,
     inner: Arc<E>,
 }
 
 impl<E: Endpoint + 'static> Envelope<E> {
     /// Puts `inner` into the envelope; its handlers find `app` in the request.
     pub fn new(app: Arc<App>, inner: E) -> Self {
-        Self { app, inner: Arc::new(inner) }
+        Self { cors: Cors::new(&app.settings.cors_origins), app, inner: Arc::new(inner) }
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
@@ -31,7 +34,7 @@ impl<E: Endpoint + 'static> Envelope<E> {
         // On a task of its own, so that a caller who hangs up does not stop a rule between its commit and what
         // follows it.
         let answer = tokio::spawn(run(self.inner.clone(), request)).await;
-        answer.unwrap_or_else(|_| Err(Problem::new(Code::Internal)))
+        answer.unwrap_or_else(|error| Err(Problem::internal(&error)))
     }
 }
 
@@ -39,8 +42,13 @@ async fn run<E: Endpoint>(inner: Arc<E>, request: Request) -> Result<Response, P
     match AssertUnwindSafe(inner.call(request)).catch_unwind().await {
         Ok(Ok(output)) => Ok(output.into_response()),
         Ok(Err(error)) => Err(problem_of(&error)),
-        Err(_) => Err(Problem::new(Code::Internal)), // The panic hook has logged it.
+        Err(panic) => Err(Problem::internal(format!("panicked: {}", message_of(panic.as_ref())))),
     }
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// Our own errors as they are; poem's by their status.
@@ -51,10 +59,9 @@ fn problem_of(error: &poem::Error) -> Problem {
     match error.status() {
         StatusCode::NOT_FOUND => Problem::new(Code::NotFound),
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::PayloadTooLarge),
-        status => {
-            tracing::error!(%status, %error, "an error that no rule of ours made");
-            Problem::new(Code::Internal)
-        }
+        // poem refuses a path that is not UTF-8 so; no operation has a path like that.
+        status if status.is_client_error() => Problem::new(Code::NotFound),
+        _ => Problem::internal(error),
     }
 }
 
@@ -63,25 +70,24 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let request_id = RequestId::choose(request.headers().get(X_REQUEST_ID), &self.app.random);
-        request.set_data(self.app.clone());
+        let origin = self.cors.listed_origin(request.headers());
         let is_logged = tracing::enabled!(tracing::Level::DEBUG);
         let what = is_logged.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
-        let answer = self.answer(request);
-        let answer = match &what {
-            Some((method, path)) => {
-                use tracing::Instrument;
-                let span = tracing::debug_span!("request", %request_id, %method, path);
-                answer.instrument(span).await
-            }
-            None => answer.await,
+        let answer = if origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
+            Ok(cors::preflight())
+        } else {
+            request.set_data(self.app.clone());
+            self.answer(request).await
         };
-        let mut response =
-            answer.unwrap_or_else(|problem| problem.to_response(&request_id, &self.app.settings.public_url));
+        let mut response = answer.unwrap_or_else(|problem| {
+            if let Some(cause) = problem.cause() {
+                let code = problem.code().as_str();
+                tracing::error!(%request_id, code, cause, "a request failed through no doing of the caller's");
+            }
+            problem.to_response(&request_id, &self.app.settings.public_url)
+        });
 
-        if response.status().is_server_error() {
-            tracing::error!(%request_id, status = response.status().as_u16(), "answered with an error of ours");
-        }
         if let Some((method, path)) = what {
             tracing::debug!(%request_id, %method, path, status = response.status().as_u16(), "answered");
         }
@@ -89,6 +95,9 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
         headers.insert(X_REQUEST_ID, request_id.header_value());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if self.cors.is_on() {
+            cors::allow(origin, headers);
+        }
         Ok(response)
     }
 }

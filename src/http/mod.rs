@@ -2,7 +2,7 @@
 
 pub mod body;
 pub mod caller;
-pub(crate) mod cors;
+mod cors;
 pub mod envelope;
 mod health;
 pub(crate) mod pages;

@@ -98,6 +98,10 @@ codes! {
         "The database does not answer. Try again after the seconds in Retry-After.";
 }
 
+/// How many broken rules are told at once, and how many code points of a member's name.
+const MOST_ERRORS: usize = 100;
+const LONGEST_NAME: usize = 64;
+
 /// One member that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 pub struct FieldError {
@@ -112,6 +116,11 @@ pub struct FieldError {
 impl FieldError {
     /// The member `name` of the body breaks a rule.
     pub fn of_member(name: &str, message: impl ToString) -> Self {
+        // A stranger chose the name of a member that is not ours; it is not ours to carry on at any length.
+        let name = match name.char_indices().nth(LONGEST_NAME) {
+            Some((end, _)) => format!("{}…", &name[..end]),
+            None => name.to_owned(),
+        };
         let name = name.replace('~', "~0").replace('/', "~1");
         Self { field: format!("/{name}"), message: message.to_string() }
     }
@@ -158,6 +167,7 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Option<Vec<FieldError>>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
+    cause: Option<Box<str>>,
 }
 
 impl Problem {
@@ -173,17 +183,28 @@ impl Problem {
             }
             _ => None,
         };
-        Self { code, detail: Cow::Borrowed(code.explanation()), errors: None, header }
+        Self { code, detail: Cow::Borrowed(code.explanation()), errors: None, header, cause: None }
     }
 
-    /// A body that breaks rules.
+    /// A mistake of ours; `cause` is for the log alone.
     #[must_use]
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    pub fn internal(cause: impl ToString) -> Self {
+        Self::new(Code::Internal).because(cause)
+    }
+
+    fn because(self, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string().into()), ..self }
+    }
+
+    /// A body that breaks rules; the first hundred of them are told.
+    #[must_use]
+    pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] if only.field.is_empty() => format!("The body {}.", only.message),
             [only] => format!("{} {}.", &only.field[1..], only.message),
             several => format!("{} members are not valid; errors names them.", several.len()),
         };
+        errors.truncate(MOST_ERRORS);
         Self { detail: detail.into(), errors: Some(errors), ..Self::new(Code::InvalidRequest) }
     }
 
@@ -216,6 +237,12 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What the log is to say of it.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// The members, as they are written.
@@ -267,18 +294,8 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Overloaded => Self::new(Code::Overloaded),
-            Fault::Store(StoreError::Unavailable(error)) => {
-                tracing::error!(%error, "the database is unavailable");
-                Self::new(Code::Unavailable)
-            }
-            Fault::Store(StoreError::Broken(error)) => {
-                tracing::error!(%error, "the database refused a query");
-                Self::new(Code::Internal)
-            }
-            Fault::Internal(what) => {
-                tracing::error!(error = what, "what cannot happen did");
-                Self::new(Code::Internal)
-            }
+            Fault::Store(StoreError::Unavailable(_)) => Self::new(Code::Unavailable).because(fault),
+            Fault::Store(StoreError::Broken(_)) | Fault::Internal(_) => Self::internal(fault),
         }
     }
 }

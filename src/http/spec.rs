@@ -6,8 +6,9 @@ use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::{Map, Value, json};
 
 use super::body::JSON;
-use super::problem::{Code, PROBLEM_JSON, Problem, ProblemDetails};
+use super::problem::{Code, FieldError, PROBLEM_JSON, Problem, ProblemDetails};
 use super::request_id::RequestId;
+use crate::kernel::Invalid;
 use crate::kernel::public_url::PublicUrl;
 use crate::server::{Operations, operations};
 
@@ -85,7 +86,18 @@ pub fn to_json(document: &Value) -> String {
 /// The document in YAML.
 #[must_use]
 pub fn to_yaml(document: &Value) -> String {
-    serde_yaml::to_string(document).expect("JSON can be written as YAML")
+    let yaml = serde_yaml::to_string(document).expect("JSON can be written as YAML");
+    // YAML 1.1 takes a bare `2026-03-03 08:16:02` for a date; the examples mean strings.
+    let quote = |line: &str| match line.split_once(": ") {
+        Some((name, value)) if is_date(value) => format!("{name}: '{value}'\n"),
+        _ => format!("{line}\n"),
+    };
+    yaml.lines().map(quote).collect()
+}
+
+fn is_date(value: &str) -> bool {
+    let shape = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    value.len() >= 10 && value.bytes().take(10).enumerate().all(shape)
 }
 
 fn members(value: &mut Value) -> &mut Map<String, Value> {
@@ -138,23 +150,23 @@ fn mend_bounds(schema: &mut Value) {
 }
 
 fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
-    if let Some(schemes) = operation.get_mut("security").and_then(Value::as_array_mut) {
-        // Alternatives become one requirement: all of them.
-        let mut all: Map<String, Value> =
-            schemes.drain(..).filter_map(|scheme| scheme.as_object().cloned()).flatten().collect();
-        all.sort_keys();
-        schemes.push(Value::Object(all));
-    }
-    let has_body = operation.get("requestBody").is_some();
-    if has_body {
+    // Alternatives become one requirement: all of them. Without any, the spec says so rather than nothing.
+    let schemes = operation["security"].as_array().into_iter().flatten();
+    let mut all: Map<String, Value> = schemes.filter_map(|scheme| scheme.as_object().cloned()).flatten().collect();
+    all.sort_keys();
+    let (has_security, wants_bearer) = (!all.is_empty(), all.contains_key("bearer"));
+    operation["security"] = if has_security { json!([all]) } else { json!([]) };
+
+    let mut body_members = Vec::new();
+    if operation.get("requestBody").is_some() {
         let content = &mut operation["requestBody"]["content"][JSON];
         if let Some(schema) = referenced(content, schemas) {
             schema["additionalProperties"] = false.into();
+            body_members = members(&mut schema["properties"]).keys().cloned().collect();
         }
         hoist_example(content, schemas);
     }
-    let has_security = operation.get("security").is_some();
-    let wants_bearer = operation["security"][0].get("bearer").is_some();
+    let has_body = !body_members.is_empty();
 
     let mut codes: Vec<Code> = Vec::new();
     let mut responses = Vec::new();
@@ -182,7 +194,7 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     codes.extend(common.into_iter().filter_map(|(applies, code)| applies.then_some(code)));
     codes.sort_by_key(|code| (code.status(), *code as usize));
     for of_status in codes.chunk_by(|one, other| one.status() == other.status()) {
-        responses.push((of_status[0].status().as_str().to_owned(), problem_response(of_status)));
+        responses.push((of_status[0].status().as_str().to_owned(), problem_response(of_status, &body_members)));
     }
     operation["responses"] = Value::Object(responses.into_iter().collect());
 }
@@ -200,11 +212,13 @@ fn hoist_example(content: &mut Value, schemas: &mut Map<String, Value>) {
     }
 }
 
-fn problem_response(codes: &[Code]) -> Value {
+fn problem_response(codes: &[Code], body_members: &[String]) -> Value {
     let explain = |code: &Code| format!("`{}`: {}", code.as_str(), code.explanation());
     let description: Vec<String> = codes.iter().map(explain).collect();
-    let example =
-        |code: &Code| (code.as_str().to_owned(), json!({"summary": code.title(), "value": example_of(*code)}));
+    let example = |code: &Code| {
+        let value = example_of(*code, body_members);
+        (code.as_str().to_owned(), json!({"summary": code.title(), "value": value}))
+    };
     let examples: Map<String, Value> = codes.iter().map(example).collect();
     json!({
         "description": description.join("\n\n"),
@@ -215,14 +229,17 @@ fn problem_response(codes: &[Code]) -> Value {
     })
 }
 
-fn example_of(code: Code) -> Value {
-    use super::problem::FieldError;
+fn example_of(code: Code, body_members: &[String]) -> Value {
     let problem = match code {
-        Code::InvalidRequest => Problem::invalid(vec![FieldError::of_member("email", "is required")]),
-        Code::WeakPassword => Problem::weak_password(
-            "password",
-            &crate::kernel::Invalid::because("is too weak: This is a very common password"),
-        ),
+        Code::InvalidRequest => {
+            let member = body_members.first().map_or("", String::as_str);
+            Problem::invalid(vec![FieldError::of_member(member, "must be a string")])
+        }
+        Code::WeakPassword => {
+            let member = body_members.iter().find(|member| member.ends_with("password")).map_or("", String::as_str);
+            let weak = "is too weak: This is a very common password. Use a longer one, such as a few uncommon words";
+            Problem::weak_password(member, &Invalid::because(weak))
+        }
         other => Problem::new(other),
     };
     let public_url: PublicUrl = "http://localhost:8020".parse().expect("the default public URL");
@@ -238,7 +255,8 @@ fn headers(code: Option<Code>) -> Value {
     headers.insert("X-Request-ID".to_owned(), header("The caller's, if it sent a sane one, else a new one.", id));
     match code.map(|code| code.status().as_u16()) {
         Some(401) => {
-            let challenge = text(200, "Bearer realm=\"AI DocuMines\"");
+            let scheme = if code == Some(Code::InvalidToken) { "Bearer" } else { "ClientCredentials" };
+            let challenge = text(200, &format!("{scheme} realm=\"AI DocuMines\""));
             let about = "Which credentials are wanted (RFC 9110, RFC 6750).";
             headers.insert("WWW-Authenticate".to_owned(), header(about, challenge));
         }

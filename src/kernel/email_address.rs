@@ -25,12 +25,6 @@ impl EmailAddress {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// What stands before the `@`.
-    #[must_use]
-    pub fn local_part(&self) -> &str {
-        self.0.split_once('@').map_or(&self.0, |(local, _)| local)
-    }
 }
 
 impl FromStr for EmailAddress {
@@ -73,7 +67,6 @@ mod tests {
     fn case_and_surrounding_space_do_not_matter() {
         let address: EmailAddress = "  Thandi.Nkosi@Example.COM ".parse().expect("a good address");
         assert_eq!(address.as_str(), "thandi.nkosi@example.com");
-        assert_eq!(address.local_part(), "thandi.nkosi");
     }
 
     #[test]

@@ -13,10 +13,10 @@ use super::Invalid;
 pub struct PublicUrl(Url);
 
 impl PublicUrl {
-    /// The host's name or address.
+    /// The domain that mail comes from: the host's name; `localhost` where it has but an address.
     #[must_use]
-    pub fn host(&self) -> &str {
-        self.0.host_str().unwrap_or("localhost")
+    pub fn mail_domain(&self) -> &str {
+        self.0.domain().unwrap_or("localhost")
     }
 
     /// Whether it is scheme, host and port alone: an origin (RFC 6454).
@@ -31,7 +31,8 @@ impl FromStr for PublicUrl {
 
     fn from_str(raw: &str) -> Result<Self, Invalid> {
         let url = Url::parse(raw).map_err(|_| Invalid::because("must be a URL"))?;
-        let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        let is_plain = url.query().is_none() && url.fragment().is_none();
+        let is_plain = is_plain && url.username().is_empty() && url.password().is_none();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_plain {
             return Err(Invalid::because("must be an http:// or https:// URL without credentials, query or fragment"));
         }
@@ -56,6 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn mail_comes_from_a_name() {
+        for (raw, domain) in [("https://id.example.com/x", "id.example.com"), ("http://[::1]:8020", "localhost")] {
+            assert_eq!(raw.parse::<PublicUrl>().expect(raw).mail_domain(), domain);
+        }
+    }
+
+    #[test]
     fn it_is_written_so_that_a_path_can_follow() {
         for (raw, written) in [
             ("http://localhost:8020", "http://localhost:8020"),
@@ -65,8 +73,15 @@ mod tests {
             let url: PublicUrl = raw.parse().expect(raw);
             assert_eq!(url.to_string(), written);
         }
-        for bad in ["localhost:8020", "ftp://example.com", "http://", "http://u:p@example.com", "http://e.com/?q", "x"]
-        {
+        for bad in [
+            "localhost:8020",
+            "ftp://example.com",
+            "http://",
+            "http://u:p@example.com",
+            "http://:p@example.com",
+            "http://e.com/?q",
+            "x",
+        ] {
             assert!(bad.parse::<PublicUrl>().is_err(), "{bad} was taken");
         }
     }

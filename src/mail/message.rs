@@ -59,7 +59,7 @@ impl Letter {
     ) -> Result<Option<Message>, MalformedLetter> {
         let Some(to) = &self.to else { return Ok(None) };
         let to: Address = to.parse().map_err(|_| MalformedLetter)?;
-        let host = public_url.host();
+        let host = public_url.mail_domain();
         let from = Address::new("no-reply", host).map_err(|_| MalformedLetter)?;
         let micros = written_at.as_micros();
         let date = SystemTime::UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs());

@@ -1,12 +1,10 @@
 //! The worker that empties the outbox: every mail becomes a file in `<data-dir>/mail/`.
 
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use super::message::Letter;
 use super::outbox::PURPOSE;
-use crate::app::{App, make_private_folder};
+use crate::app::{App, make_private_folder, write_whole};
 use crate::store::StoreError;
 use crate::store::outbox::{self, Waiting};
 
@@ -57,18 +55,10 @@ async fn deliver(app: &App, mail: &Waiting) -> Result<(), String> {
     let Some(message) = message.map_err(|error| error.to_string())? else { return Ok(()) };
     let folder = app.settings.data_dir.join("mail");
     let name = format!("{}-{}.eml", mail.created_at.utc().format("%Y%m%dT%H%M%S%6fZ"), mail.id);
-    let write = move || write_file(&folder, &name, &message.formatted());
+    let write = move || {
+        make_private_folder(&folder).map_err(std::io::Error::other)?;
+        write_whole(&folder.join(name), &message.formatted())
+    };
     let written = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?;
     written.map_err(|error| error.to_string())
-}
-
-/// Writes the file whole or not at all, for the owner's eyes alone.
-fn write_file(folder: &Path, name: &str, content: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    make_private_folder(folder).map_err(std::io::Error::other)?;
-    let unfinished = folder.join(format!("{name}.part"));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, folder.join(name))
 }

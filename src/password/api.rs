@@ -43,11 +43,14 @@ impl PasswordApi {
         &self,
         app: Data<&Arc<App>>,
         client: NamedClient,
-        body: Body<ResetRequestRequest>,
-    ) -> Result<Answer<ResetRequestAnswer>, Refused<Fault>> {
+        body: Body<RequestPasswordResetBody>,
+    ) -> Result<Answer<RequestPasswordResetAnswer>, Refused<Fault>> {
         let token = request_password_reset(&app, &client.0, &body.0.email).await?;
         let reset_token = app.settings.shows_reset_token().then(|| token.expose().to_owned());
-        Ok(Answer(ResetRequestAnswer { message: "Password reset token sent to your email".to_owned(), reset_token }))
+        Ok(Answer(RequestPasswordResetAnswer {
+            message: "Password reset token sent to your email".to_owned(),
+            reset_token,
+        }))
     }
 
     /// Reset the password
@@ -59,23 +62,23 @@ impl PasswordApi {
         &self,
         app: Data<&Arc<App>>,
         client: NamedClient,
-        body: Body<ResetRequest>,
-    ) -> Result<Answer<ResetAnswer>, Refused<ResetError>> {
-        let ResetRequest { token, new_password } = body.0;
+        body: Body<ResetPasswordBody>,
+    ) -> Result<Answer<ResetPasswordAnswer>, Refused<ResetError>> {
+        let ResetPasswordBody { token, new_password } = body.0;
         reset_password(&app, &client.0, &token, new_password).await?;
-        Ok(Answer(ResetAnswer { message: "Password reset successful".to_owned() }))
+        Ok(Answer(ResetPasswordAnswer { message: "Password reset successful".to_owned() }))
     }
 }
 
 body! {
     /// Whose password is lost.
-    pub struct ResetRequestRequest {
+    pub struct RequestPasswordResetBody {
         /// The account's e-mail address, in whatever case.
         email: EmailAddress,
     }
 }
 
-impl Documented for ResetRequestRequest {
+impl Documented for RequestPasswordResetBody {
     const DESCRIPTION: &'static str = "Whose password is lost.";
 
     fn example() -> Value {
@@ -85,7 +88,7 @@ impl Documented for ResetRequestRequest {
 
 /// A token is on its way, if there is such an account.
 #[derive(Serialize, Object)]
-pub struct ResetRequestAnswer {
+pub struct RequestPasswordResetAnswer {
     /// Always `Password reset token sent to your email`.
     #[oai(validator(max_length = 100))]
     message: String,
@@ -95,7 +98,7 @@ pub struct ResetRequestAnswer {
     reset_token: Option<String>,
 }
 
-impl Documented for ResetRequestAnswer {
+impl Documented for RequestPasswordResetAnswer {
     const DESCRIPTION: &'static str = "A token is on its way, if there is such an account.";
 
     fn example() -> Value {
@@ -108,7 +111,7 @@ impl Documented for ResetRequestAnswer {
 
 body! {
     /// The token and what the password shall be.
-    pub struct ResetRequest {
+    pub struct ResetPasswordBody {
         /// The token of the mail.
         token: Token,
         /// 8 to 128 characters, any of them; refused when it is easy to guess.
@@ -116,7 +119,7 @@ body! {
     }
 }
 
-impl Documented for ResetRequest {
+impl Documented for ResetPasswordBody {
     const DESCRIPTION: &'static str = "The token and what the password shall be.";
 
     fn example() -> Value {
@@ -126,13 +129,13 @@ impl Documented for ResetRequest {
 
 /// The password is the new one.
 #[derive(Serialize, Object)]
-pub struct ResetAnswer {
+pub struct ResetPasswordAnswer {
     /// Always `Password reset successful`.
     #[oai(validator(max_length = 100))]
     message: String,
 }
 
-impl Documented for ResetAnswer {
+impl Documented for ResetPasswordAnswer {
     const DESCRIPTION: &'static str = "The password is the new one, and every session has ended.";
 
     fn example() -> Value {

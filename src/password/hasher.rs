@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::fault::Fault;
 use crate::kernel::Invalid;
-use crate::kernel::password::{NewPassword, Password, PasswordHash};
+use crate::kernel::password::{NewPassword, Password, PasswordHash, PersonalWords};
 use crate::kernel::random::Random;
 
 /// A handle to the workers; they end when the last handle is gone.
@@ -43,14 +43,14 @@ const SALT_LENGTH: usize = 16;
 const NICENESS: i32 = 10;
 
 /// What a check of a password found.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is another password, or there was none to compare it with.
     Wrong,
     /// It is the one.
     Right,
-    /// It is the one, but its hash was made at another cost. Here is a new one.
-    RightButOutdated(PasswordHash),
+    /// It is the one, but its hash was made at another cost: [`Hasher::hash`] it anew.
+    RightButOutdated,
 }
 
 impl Hasher {
@@ -71,31 +71,40 @@ impl Hasher {
         Ok(Self { queue, params, random })
     }
 
-    /// Hashes a password that somebody wants from now on, if it is strong enough given what is known `about` them.
+    /// Hashes a password that somebody wants from now on, if it is strong enough given who they are.
     ///
     /// # Errors
     /// The outer one where the queue is full, the inner one where the password is too weak, with the reason.
     pub async fn hash_new(
         &self,
         password: NewPassword,
-        about: Vec<String>,
+        personal: PersonalWords,
     ) -> Result<Result<PasswordHash, Invalid>, Fault> {
         let (params, salt) = (self.params.clone(), self.random.bytes());
         self.run(move |memory| {
-            let about: Vec<&str> = about.iter().map(String::as_str).collect();
-            password.as_password().check_strength(&about)?;
+            password.as_password().check_strength(&personal)?;
             Ok(hash(password.as_password(), &params, salt, memory))
         })
         .await
     }
 
-    /// Compares a password with a hash. Without a hash it does the same work and finds it wrong, so that the time
-    /// does not tell whether there was an account.
+    /// Hashes a password that was found right, at today's cost.
+    ///
+    /// # Errors
+    /// Where the queue is full.
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Fault> {
+        let (params, salt) = (self.params.clone(), self.random.bytes());
+        self.run(move |memory| hash(&password, &params, salt, memory)).await
+    }
+
+    /// Compares a password with a hash. Without a hash it does the work of one at today's cost and finds it wrong, so
+    /// that the time does not tell whether there was an account; a hash made at a lower cost is topped up to today's,
+    /// whatever the verdict. (One made at a higher cost takes longer, until its owner logs in.)
     ///
     /// # Errors
     /// Where the queue is full.
     pub async fn verify(&self, password: Password, kept: Option<PasswordHash>) -> Result<Verdict, Fault> {
-        let (params, salt) = (self.params.clone(), self.random.bytes());
+        let (params, salt) = (self.params.clone(), self.random.bytes::<SALT_LENGTH>());
         self.run(move |memory| {
             let kept = kept.as_ref().and_then(|kept| Phc::new(kept.as_phc()).ok());
             let Some((kept, kept_params)) = kept.and_then(|kept| Params::try_from(&kept).ok().map(|p| (kept, p)))
@@ -105,11 +114,14 @@ impl Hasher {
             };
             let (Some(kept_salt), Some(kept_hash)) = (kept.salt, kept.hash) else { return Verdict::Wrong };
             let found = digest(&password, &kept_params, kept_salt.as_ref(), memory);
+            if let Some(rest) = rest_of_work(&params, &kept_params) {
+                digest(&password, &rest, &salt, memory);
+            }
             if !bool::from(found.as_slice().ct_eq(kept_hash.as_bytes())) {
                 return Verdict::Wrong;
             }
             let is_current = cost(&kept_params) == cost(&params) && kept.algorithm == ARGON2ID_IDENT;
-            if is_current { Verdict::Right } else { Verdict::RightButOutdated(hash(&password, &params, salt, memory)) }
+            if is_current { Verdict::Right } else { Verdict::RightButOutdated }
         })
         .await
     }
@@ -173,6 +185,21 @@ fn digest(password: &Password, params: &Params, salt: &[u8], memory: &mut Memory
     digest
 }
 
+/// Parameters whose work and that of `done` together are about that of `wanted`; `None` where `done` is work enough.
+fn rest_of_work(wanted: &Params, done: &Params) -> Option<Params> {
+    // Argon2's time goes with the product of memory and passes.
+    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let rest = work(wanted).checked_sub(work(done))?;
+    let passes = u32::try_from(rest / u64::from(wanted.m_cost())).ok()?;
+    match passes {
+        0 => {
+            let memory = u32::try_from(rest).ok()?;
+            Params::new(memory, 1, wanted.p_cost(), Some(HASH_LENGTH)).ok()
+        }
+        _ => Params::new(wanted.m_cost(), passes, wanted.p_cost(), Some(HASH_LENGTH)).ok(),
+    }
+}
+
 fn cost(params: &Params) -> (u32, u32, u32) {
     (params.m_cost(), params.t_cost(), params.p_cost())
 }
@@ -186,7 +213,7 @@ mod tests {
     }
 
     async fn hash(hasher: &Hasher, password: &str) -> PasswordHash {
-        hasher.hash_new(password.parse().unwrap(), Vec::new()).await.unwrap().unwrap()
+        hasher.hash_new(password.parse().unwrap(), PersonalWords::default()).await.unwrap().unwrap()
     }
 
     #[tokio::test]
@@ -201,14 +228,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_made_at_another_cost_is_made_anew() {
+    async fn a_hash_made_at_another_cost_is_right_but_outdated() {
         let kept = hash(&hasher(1), "umbrella-quartz-71").await;
         let now = hasher(3);
-        let verdict = now.verify(Password::received("umbrella-quartz-71"), Some(kept)).await.unwrap();
-        let Verdict::RightButOutdated(renewed) = verdict else { panic!("{verdict:?}") };
+        let password = || Password::received("umbrella-quartz-71");
+        assert_eq!(now.verify(password(), Some(kept)).await.unwrap(), Verdict::RightButOutdated);
+        let renewed = now.hash(password()).await.unwrap();
         assert!(renewed.as_phc().contains("t=3"));
-        let verdict = now.verify(Password::received("umbrella-quartz-71"), Some(renewed)).await.unwrap();
-        assert!(matches!(verdict, Verdict::Right));
+        assert_eq!(now.verify(password(), Some(renewed)).await.unwrap(), Verdict::Right);
+    }
+
+    #[test]
+    fn a_cheaper_hash_is_topped_up_to_todays_work() {
+        let params = |memory, passes| Params::new(memory, passes, 1, Some(HASH_LENGTH)).unwrap();
+        let rest = |wanted, done| rest_of_work(&wanted, &done).map(|rest| cost(&rest));
+        assert_eq!(rest(params(19_456, 6), params(19_456, 2)), Some((19_456, 4, 1)));
+        assert_eq!(rest(params(19_456, 2), params(8_192, 3)), Some((14_336, 1, 1)));
+        assert_eq!(rest(params(19_456, 2), params(19_456, 2)), None);
+        assert_eq!(rest(params(19_456, 2), params(65_536, 3)), None);
     }
 
     #[tokio::test]

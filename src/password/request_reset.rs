@@ -7,7 +7,7 @@ use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, accounts, password_resets};
+use crate::store::{AccountId, StoreError, accounts, password_resets};
 
 /// Mails a reset token to the account with that address; gives the token back for an answer that may show it.
 ///
@@ -16,15 +16,16 @@ use crate::store::{StoreError, accounts, password_resets};
 pub async fn request_password_reset(app: &App, client: &Client, email: &EmailAddress) -> Result<Token, Fault> {
     let account = accounts::find_by_email(app.reader(), email).await?;
     let account = account.map(|account| account.id);
+    // A request for a stranger locks nothing, and is on the record too.
+    let holder = account.unwrap_or(AccountId::NOBODY);
     let token = Token::new_reset(&app.random);
     let now = app.clock.now();
     let expires_at = now + app.settings.reset_token_ttl;
 
     let tx = app.begin().await?;
-    accounts::find_locked(&tx, account.unwrap_or(NOBODY)).await?;
+    accounts::find_locked(&tx, holder).await?;
     password_resets::insert(&tx, &token.digest(), account, now, expires_at).await?;
-    // Account 0 is nobody: a request for a stranger is on the record too.
-    let subject = Subject { account: account.unwrap_or(NOBODY), session: None, client: Some(&client.id) };
+    let subject = Subject { account: holder, session: None, client: Some(&client.id) };
     audit::record(&tx, Event::PasswordResetRequested, subject, now).await?;
     let mail = Mail::PasswordReset { token: &token, expires_at };
     outbox::enqueue(app, &tx, account.map(|_| email.as_str()), &mail, now).await?;
@@ -33,5 +34,3 @@ pub async fn request_password_reset(app: &App, client: &Client, email: &EmailAdd
     app.mail_bell.notify_one();
     Ok(token)
 }
-
-const NOBODY: crate::store::AccountId = crate::store::AccountId(0);

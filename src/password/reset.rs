@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::Invalid;
-use crate::kernel::password::NewPassword;
+use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
@@ -41,9 +41,10 @@ pub async fn reset_password(
     let owner = password_resets::find_usable(app.reader(), &digest, app.clock.now()).await?;
     let owner = owner.ok_or(ResetError::InvalidResetToken)?;
     let account = accounts::find(app.reader(), owner).await?.ok_or(ResetError::InvalidResetToken)?;
-    let mut about: Vec<String> = account.username.into_iter().collect();
-    about.extend([account.profile.email.clone(), account.profile.contact_name, account.profile.organisation]);
-    let hash = app.hasher.hash_new(new_password, about).await?.map_err(ResetError::WeakPassword)?;
+    let profile = &account.profile;
+    let username = account.username.as_deref();
+    let personal = PersonalWords::about(&profile.email, username, &profile.contact_name, &profile.organisation);
+    let hash = app.hasher.hash_new(new_password, personal).await?.map_err(ResetError::WeakPassword)?;
 
     let now = app.clock.now();
     let tx = app.begin().await?;

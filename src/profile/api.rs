@@ -53,10 +53,10 @@ impl ProfileApi {
         &self,
         app: Data<&Arc<App>>,
         caller: Caller,
-        body: Body<ProfileUpdateRequest>,
-    ) -> Result<Answer<ProfileUpdateAnswer>, Refused<Fault>> {
+        body: Body<UpdateProfileBody>,
+    ) -> Result<Answer<UpdateProfileAnswer>, Refused<Fault>> {
         update_profile(&app, &caller.0, body.0.into()).await?;
-        Ok(Answer(ProfileUpdateAnswer { message: "Profile updated successfully".to_owned() }))
+        Ok(Answer(UpdateProfileAnswer { message: "Profile updated successfully".to_owned() }))
     }
 }
 
@@ -104,7 +104,7 @@ impl Documented for ProfileAnswer {
 
 body! {
     /// What changes. Every member may be left away.
-    pub struct ProfileUpdateRequest {
+    pub struct UpdateProfileBody {
         /// Whom you work for.
         organisation: Option<Name>,
         /// Whom to ask for.
@@ -126,7 +126,7 @@ body! {
     }
 }
 
-impl Documented for ProfileUpdateRequest {
+impl Documented for UpdateProfileBody {
     const DESCRIPTION: &'static str = "What changes.";
 
     fn example() -> Value {
@@ -138,8 +138,8 @@ impl Documented for ProfileUpdateRequest {
     }
 }
 
-impl From<ProfileUpdateRequest> for ProfileChange {
-    fn from(body: ProfileUpdateRequest) -> Self {
+impl From<UpdateProfileBody> for ProfileChange {
+    fn from(body: UpdateProfileBody) -> Self {
         Self {
             organisation: body.organisation,
             contact_name: body.contact_name,
@@ -156,13 +156,13 @@ impl From<ProfileUpdateRequest> for ProfileChange {
 
 /// The profile was changed.
 #[derive(Serialize, Object)]
-pub struct ProfileUpdateAnswer {
+pub struct UpdateProfileAnswer {
     /// Always `Profile updated successfully`.
     #[oai(validator(max_length = 100))]
     message: String,
 }
 
-impl Documented for ProfileUpdateAnswer {
+impl Documented for UpdateProfileAnswer {
     const DESCRIPTION: &'static str = "The profile was changed.";
 
     fn example() -> Value {

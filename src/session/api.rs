@@ -37,9 +37,9 @@ impl SessionApi {
         &self,
         app: Data<&Arc<App>>,
         client: Client,
-        body: Body<LoginRequest>,
+        body: Body<LoginBody>,
     ) -> Result<Answer<TokenAnswer>, Refused<LoginError>> {
-        let LoginRequest { email, password } = body.0;
+        let LoginBody { email, password } = body.0;
         let pair = login(&app, &client.0, &email, password).await?;
         Ok(Answer(pair.into()))
     }
@@ -56,7 +56,7 @@ impl SessionApi {
         &self,
         app: Data<&Arc<App>>,
         client: Client,
-        body: Body<RefreshRequest>,
+        body: Body<RefreshTokenBody>,
     ) -> Result<Answer<TokenAnswer>, Refused<RefreshError>> {
         let pair = refresh_token(&app, &client.0, &body.0.refresh_token).await?;
         Ok(Answer(pair.into()))
@@ -65,7 +65,7 @@ impl SessionApi {
 
 body! {
     /// Who logs in.
-    pub struct LoginRequest {
+    pub struct LoginBody {
         /// The account's e-mail address, in whatever case.
         email: EmailAddress,
         /// The account's password.
@@ -73,7 +73,7 @@ body! {
     }
 }
 
-impl Documented for LoginRequest {
+impl Documented for LoginBody {
     const DESCRIPTION: &'static str = "Who logs in.";
 
     fn example() -> Value {
@@ -83,13 +83,13 @@ impl Documented for LoginRequest {
 
 body! {
     /// What is exchanged.
-    pub struct RefreshRequest {
+    pub struct RefreshTokenBody {
         /// `refresh_token` of the last answer to login or refresh.
         refresh_token: Token,
     }
 }
 
-impl Documented for RefreshRequest {
+impl Documented for RefreshTokenBody {
     const DESCRIPTION: &'static str = "What is exchanged.";
 
     fn example() -> Value {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::app::App;
@@ -83,21 +84,27 @@ pub async fn authenticate(
         app.usage.count(identity.account, identity.session, now);
         return Ok(identity);
     }
-    let client = authenticate_client(app, sent).await?;
+    authenticate_client(app, sent).await?;
     let digest = bearer.ok_or(IdentityError::InvalidToken)?.digest();
-    let identity = Arc::new(look_up(app, client, &digest, now).await?);
+    let identity = Arc::new(look_up(app, sent, &digest, now).await?);
     app.identities.remember(digest, identity.clone());
     app.usage.count(identity.account, identity.session, now);
     Ok(identity)
 }
 
-async fn look_up(app: &App, client: Client, digest: &Digest, now: Timestamp) -> Result<Identity, IdentityError> {
+async fn look_up(
+    app: &App,
+    sent: &ClientCredentials,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<Identity, IdentityError> {
     let db = app.reader();
     let token = tokens::find_access(db, digest).await?.ok_or(IdentityError::InvalidToken)?;
     let session = sessions::find(db, token.session).await?.ok_or(IdentityError::InvalidToken)?;
     // Whose a token is never changes. What else is read about them does, so the generation is taken first: a change
     // that passes while we read makes what we read out of date at once.
     let generation = app.identities.generation(session.account);
+    let client = authenticate_client(app, sent).await?;
     let session = sessions::find(db, session.id).await?.ok_or(IdentityError::InvalidToken)?;
     let account = accounts::find(db, session.account).await?.ok_or(IdentityError::InvalidToken)?;
     if now >= token.expires_at || !session.is_live(now) || session.client != client.id || !account.is_active() {
@@ -123,15 +130,16 @@ async fn look_up(app: &App, client: Client, digest: &Digest, now: Timestamp) -> 
 /// Where other nodes change the database too, nothing that is remembered counts unless this node has lately heard them:
 /// [`crate::changes`] says when.
 pub struct Identities {
-    entries: Cache<Digest, Arc<Identity>>,
+    entries: Cache<Digest, Arc<Identity>, Bytes>,
     generations: Box<[AtomicU64]>,
     /// Until when entries count: microseconds since `started`.
     trusted_until: AtomicU64,
     started: Instant,
 }
 
-/// Tokens remembered at most: about 1 KiB each.
-const CAPACITY: usize = 50_000;
+/// Memory for what is remembered, in bytes, and how many tokens that usually is.
+const CAPACITY: u64 = 32 * 1024 * 1024;
+const USUAL_ENTRIES: usize = 40_000;
 const GENERATIONS: usize = 4_096;
 
 /// For a database that nobody else changes.
@@ -143,7 +151,12 @@ impl Identities {
     pub fn new(is_shared: bool) -> Self {
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
         let trusted_until = AtomicU64::new(if is_shared { 0 } else { FOR_EVER });
-        Self { entries: Cache::new(CAPACITY), generations, trusted_until, started: Instant::now() }
+        Self {
+            entries: Cache::with_weighter(USUAL_ENTRIES, CAPACITY, Bytes),
+            generations,
+            trusted_until,
+            started: Instant::now(),
+        }
     }
 
     /// Forgets all that is remembered of an account. Call it after the commit of whatever changed its profile, its
@@ -190,6 +203,24 @@ impl Identities {
 
     fn generation_of(&self, account: AccountId) -> &AtomicU64 {
         &self.generations[account.0.unsigned_abs() as usize % GENERATIONS]
+    }
+}
+
+/// Weighs entries by the memory that they take: a profile can be a hundred bytes or tens of thousands.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Digest, Arc<Identity>> for Bytes {
+    fn weight(&self, _: &Digest, identity: &Arc<Identity>) -> u64 {
+        /// Digest, pointers, counters, and the cache's own book-keeping.
+        const OVERHEAD: usize = 160;
+        let profile = &identity.profile;
+        let optional = [&profile.address, &profile.industry, &profile.use_case].into_iter().flatten();
+        let texts = [&profile.email, &profile.organisation, &profile.contact_name, &profile.contact_phone]
+            .into_iter()
+            .chain([&profile.contact_email])
+            .chain(optional);
+        (OVERHEAD + size_of::<Identity>() + texts.map(String::capacity).sum::<usize>()) as u64
     }
 }
 

@@ -40,27 +40,45 @@ pub async fn login(
     email: &EmailAddress,
     password: Password,
 ) -> Result<TokenPair, LoginError> {
+    // A hash that changed while the password was being checked is one that a reset or another login put there; what
+    // was checked says nothing of it.
+    for _ in 0..MOST_ATTEMPTS {
+        if let Some(pair) = attempt(app, client, email, &password).await? {
+            return Ok(pair);
+        }
+    }
+    Err(LoginError::InvalidCredentials)
+}
+
+const MOST_ATTEMPTS: usize = 3;
+
+/// One try; `None` where the hash changed in the middle of it.
+async fn attempt(
+    app: &App,
+    client: &Client,
+    email: &EmailAddress,
+    password: &Password,
+) -> Result<Option<TokenPair>, LoginError> {
     let account = accounts::find_by_email(app.reader(), email).await?;
     let kept = account.as_ref().map(|account| account.password_hash.clone());
-    let verdict = app.hasher.verify(password, kept).await?;
-    let (Some(checked), Verdict::Right | Verdict::RightButOutdated(_)) = (account, &verdict) else {
-        return Err(LoginError::InvalidCredentials);
+    let verdict = app.hasher.verify(password.clone(), kept).await?;
+    let checked = account.filter(|account| verdict != Verdict::Wrong && client.serves(account.id));
+    let checked = checked.ok_or(LoginError::InvalidCredentials)?;
+    let renewed = match verdict {
+        Verdict::RightButOutdated => Some(app.hasher.hash(password.clone()).await?),
+        Verdict::Right | Verdict::Wrong => None,
     };
-    if !client.serves(checked.id) {
-        return Err(LoginError::InvalidCredentials);
-    }
 
     let now = app.clock.now();
     let tx = app.begin().await?;
-    // A reset may have passed while the password was being checked: then it was the old one.
     let account = accounts::find_locked(&tx, checked.id).await?.ok_or(LoginError::InvalidCredentials)?;
     if account.password_hash != checked.password_hash {
-        return Err(LoginError::InvalidCredentials);
+        return Ok(None);
     }
     if !account.is_active() {
         return Err(LoginError::AccountInactive);
     }
-    if let Verdict::RightButOutdated(renewed) = &verdict {
+    if let Some(renewed) = &renewed {
         accounts::set_password(&tx, account.id, renewed).await?;
     }
     let session = sessions::open(&tx, account.id, &client.id, now, now + app.settings.refresh_token_ttl).await?;
@@ -71,5 +89,5 @@ pub async fn login(
     tx.commit().await.map_err(StoreError::from)?;
 
     app.usage.count(account.id, session.id, now);
-    Ok(pair)
+    Ok(Some(pair))
 }

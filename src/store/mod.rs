@@ -21,6 +21,11 @@ use sea_orm::{DbErr, RuntimeErr, SqlxError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountId(pub i64);
 
+impl AccountId {
+    /// No account has this number: for what is done for strangers as it is for account holders.
+    pub const NOBODY: Self = Self(0);
+}
+
 /// The number of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(pub i64);

@@ -8,8 +8,8 @@ use super::{AccountId, StoreError};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::Digest;
 
-/// Keeps a reset for `account`, and takes the force of those asked for before. Without an account it does the same
-/// work for a token that opens nothing.
+/// Keeps a reset for `account`, in place of those asked for before. Without an account it does the same work for a token
+/// that opens nothing.
 pub async fn insert(
     db: &impl ConnectionTrait,
     digest: &Digest,
@@ -17,22 +17,14 @@ pub async fn insert(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
-    // No account has the number 0: the same statement runs for a stranger and hits nothing.
-    let earlier = Column::AccountId.eq(account.map_or(0, |account| account.0));
-    let superseded = ActiveModel { superseded_at: Set(Some(now.as_micros())), ..Default::default() };
-    Entity::update_many()
-        .set(superseded)
-        .filter(earlier)
-        .filter(Column::UsedAt.is_null())
-        .filter(Column::SupersededAt.is_null())
-        .exec(db)
-        .await?;
+    // The same statement runs for a stranger and hits nothing.
+    let earlier = Column::AccountId.eq(account.unwrap_or(AccountId::NOBODY).0);
+    Entity::delete_many().filter(earlier).exec(db).await?;
     let row = ActiveModel {
         digest: Set(digest.as_bytes().to_vec()),
         account_id: Set(account.map(|account| account.0)),
         requested_at: Set(now.as_micros()),
         expires_at: Set(expires_at.as_micros()),
-        superseded_at: Set(None),
         used_at: Set(None),
     };
     row.insert(db).await?;
@@ -61,6 +53,5 @@ fn usable(digest: &Digest, now: Timestamp) -> Condition {
         .add(Column::Digest.eq(digest.as_bytes().to_vec()))
         .add(Column::AccountId.is_not_null())
         .add(Column::UsedAt.is_null())
-        .add(Column::SupersededAt.is_null())
         .add(Column::ExpiresAt.gt(now.as_micros()))
 }

@@ -11,7 +11,6 @@ pub struct Model {
     pub account_id: Option<i64>,
     pub requested_at: i64,
     pub expires_at: i64,
-    pub superseded_at: Option<i64>,
     pub used_at: Option<i64>,
 }
 

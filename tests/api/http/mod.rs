@@ -1,0 +1,7 @@
+mod bodies;
+mod cors;
+mod errors;
+mod fuzz;
+mod headers;
+mod pages;
+mod routes;

@@ -1,0 +1,20 @@
+//! The API, operation by operation: each test is named for the rule that it holds.
+//!
+//! Tests call the whole server in process, through [`support::app::TestApp`]: a database of its own each, a clock that
+//! the test moves, and a client that holds every answer against the OpenAPI document.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod account;
+mod architecture;
+mod authorisation;
+mod http;
+mod mail;
+mod password;
+mod profile;
+mod secrets;
+mod session;
+mod spec;
+mod support;
+mod usage;
+mod walk;

@@ -1,0 +1,2 @@
+mod request_reset;
+mod reset;

@@ -1,0 +1,165 @@
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::answer::member_names;
+use crate::support::{TestApp, days, hours, seconds};
+
+#[tokio::test]
+async fn a_refresh_answers_a_fresh_pair_of_the_same_session() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    app.advance(hours(23));
+    let answer = thandi.client.refresh(&session.refresh_token).await;
+    let pair = answer.expect(200);
+    assert_eq!(
+        member_names(&pair),
+        ["access_token", "expires", "token_type", "expires_in", "refresh_token", "refresh_expires"]
+    );
+    assert_eq!((&pair["expires"], &pair["expires_in"]), (&json!("2025-03-09 02:34:18"), &json!(86_400)));
+    assert_eq!(pair["refresh_expires"], "2025-04-06 03:34:18");
+    let renewed = thandi.client.session(&answer);
+    assert_ne!(renewed.access_token, session.access_token);
+    assert_ne!(renewed.refresh_token, session.refresh_token);
+    renewed.caller.get_profile().await.expect(200);
+    assert_eq!(app.number("SELECT count(*) AS number FROM sessions").await, 1);
+}
+
+#[tokio::test]
+async fn the_access_token_before_a_refresh_stays_good_until_it_ends() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    thandi.client.refresh(&session.refresh_token).await.expect(200);
+    session.caller.get_profile().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_session_ends_after_30_days_however_often_it_is_refreshed() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let mut session = thandi.log_in().await;
+    for _ in 0..29 {
+        app.advance(days(1));
+        session = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    }
+    app.advance(days(1) - seconds(1));
+    let answer = thandi.client.refresh(&session.refresh_token).await;
+    assert_eq!(answer.expect(200)["expires_in"], 1);
+    let last = thandi.client.session(&answer);
+    last.caller.get_profile().await.expect(200);
+    app.advance(seconds(1));
+    last.caller.get_profile().await.refused(401, "invalid_token");
+    thandi.client.refresh(&last.refresh_token).await.refused(401, "invalid_refresh_token");
+}
+
+#[tokio::test]
+async fn a_spent_refresh_token_gets_a_fresh_pair_for_10_seconds() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    let first = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    app.advance(seconds(10));
+    let second = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    assert_ne!(first.refresh_token, second.refresh_token);
+    for renewed in [first, second] {
+        renewed.caller.get_profile().await.expect(200);
+        thandi.client.refresh(&renewed.refresh_token).await.expect(200);
+    }
+    assert_eq!(app.number("SELECT count(*) AS number FROM sessions").await, 1);
+}
+
+#[tokio::test]
+async fn the_grace_counts_from_the_first_exchange() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    for _ in 0..2 {
+        thandi.client.refresh(&session.refresh_token).await.expect(200);
+        app.advance(seconds(6));
+    }
+    thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+}
+
+#[tokio::test]
+async fn a_spent_refresh_token_ends_the_session_after_its_grace() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    let other_session = thandi.log_in().await;
+    let renewed = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    renewed.caller.get_profile().await.expect(200);
+    app.advance(seconds(11));
+    thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+
+    for caller in [&session.caller, &renewed.caller] {
+        caller.get_profile().await.refused(401, "invalid_token");
+    }
+    thandi.client.refresh(&renewed.refresh_token).await.refused(401, "invalid_refresh_token");
+    assert_eq!(app.events_of(thandi.id).await, ["signed_up", "logged_in", "logged_in", "refresh_token_reused"]);
+    other_session.caller.get_profile().await.expect(200);
+}
+
+#[tokio::test]
+async fn an_unknown_refresh_token_is_refused() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    for unknown in ["S4bXPJpLHtZDkFfTBmCFpgDaMEkDVX", "x", &"x".repeat(256)] {
+        thandi.client.refresh(unknown).await.refused(401, "invalid_refresh_token");
+    }
+    for bad in ["", "  ", &"x".repeat(257), "a\u{0}b"] {
+        thandi.client.refresh(bad).await.names(&["/refresh_token"]);
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_is_no_refresh_token_and_a_refresh_token_no_access_token() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    thandi.client.refresh(&session.access_token).await.refused(401, "invalid_refresh_token");
+    thandi.client.with_bearer(&session.refresh_token).get_profile().await.refused(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_another_client_is_refused_and_not_spent() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let sipho = app.sign_up("sipho").await;
+    let platform = app.platform_client().await;
+    let session = thandi.log_in().await;
+    for other in [&sipho.client, &platform] {
+        other.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+    }
+    app.advance(seconds(60));
+    thandi.client.refresh(&session.refresh_token).await.expect(200);
+}
+
+#[tokio::test]
+async fn another_client_cannot_end_a_session_with_a_spent_token() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let sipho = app.sign_up("sipho").await;
+    let session = thandi.log_in().await;
+    let renewed = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    app.advance(seconds(60));
+    sipho.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+    renewed.caller.get_profile().await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_two_refreshes_of_one_token_at_once_all_succeed() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    let answers = join_all((0..32).map(|_| thandi.client.refresh(&session.refresh_token))).await;
+    let renewed: Vec<_> = answers.iter().map(|answer| thandi.client.session(answer)).collect();
+    let tokens: HashSet<&str> = renewed.iter().map(|session| session.access_token.as_str()).collect();
+    assert_eq!(tokens.len(), 32);
+    for session in &renewed {
+        session.caller.get_profile().await.expect(200);
+    }
+    assert_eq!(app.number("SELECT count(*) AS number FROM sessions WHERE ended_at IS NULL").await, 1);
+}

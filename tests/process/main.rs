@@ -1,0 +1,10 @@
+//! The process: the built binary, its command line, its files, its start and its end.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod commands;
+mod files;
+mod server;
+mod settings;
+mod stopping;
+mod walk;

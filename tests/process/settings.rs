@@ -1,0 +1,162 @@
+use std::net::TcpListener;
+use std::path::Path;
+
+use crate::server::{Server, run};
+
+/// Asserts that it ends at once, not well, with one line that names `name`.
+#[track_caller]
+fn refused(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], name: &str) -> String {
+    let output = run(folder, arguments, environment);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{arguments:?} {environment:?} was taken");
+    assert!(output.stdout.is_empty());
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.starts_with("documines-auth: ") && line.contains(name), "{arguments:?} {environment:?}: {line}");
+    line
+}
+
+#[test]
+fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = [
+        ("--listen", "8020"),
+        ("--public-url", "localhost"),
+        ("--access-token-ttl", "soon"),
+        ("--refresh-token-ttl", "0s"),
+        ("--reset-token-ttl", "100y"),
+        ("--argon2-memory-kib", "much"),
+        ("--argon2-memory-kib", "1"),
+        ("--argon2-iterations", "0"),
+        ("--argon2-parallelism", "0"),
+        ("--cors-origins", "https://example.com/path"),
+        ("--log-format", "xml"),
+        ("--log-filter", "a=b=c"),
+        ("--reset-token-in-response", "sometimes"),
+        ("--database-url", "postgres://localhost/auth"),
+        ("--secret-key", "short"),
+        ("--lisen", "127.0.0.1:0"),
+    ];
+    for (flag, value) in bad {
+        refused(folder.path(), &[flag, value], &[], flag);
+        refused(folder.path(), &["serve", flag, value], &[], flag);
+        refused(folder.path(), &["migrate", flag, value], &[], flag);
+    }
+}
+
+#[test]
+fn a_bad_variable_ends_the_start_with_one_line_that_names_its_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = [
+        ("DOCUMINES_LISTEN", "8020", "--listen"),
+        ("DOCUMINES_PUBLIC_URL", "ftp://example.com", "--public-url"),
+        ("DOCUMINES_ACCESS_TOKEN_TTL", "soon", "--access-token-ttl"),
+        ("DOCUMINES_ARGON2_ITERATIONS", "-1", "--argon2-iterations"),
+        ("DOCUMINES_CORS_ORIGINS", "*", "--cors-origins"),
+        ("DOCUMINES_RESET_TOKEN_IN_RESPONSE", "yes", "--reset-token-in-response"),
+        ("DATABASE_URL", "mysql://localhost/auth", "--database-url"),
+        ("DOCUMINES_SECRET_KEY", "short", "--secret-key"),
+        ("RUST_LOG", "a=b=c", "--log-filter"),
+    ];
+    for (variable, value, flag) in bad {
+        refused(folder.path(), &[], &[(variable, value)], flag);
+    }
+}
+
+#[test]
+fn a_secret_file_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    for file in ["/nowhere/key", empty.to_str().unwrap()] {
+        for (variable, flag) in
+            [("DOCUMINES_SECRET_KEY_FILE", "--secret-key-file"), ("DATABASE_URL_FILE", "--database-url-file")]
+        {
+            let line = refused(folder.path(), &[], &[(variable, file)], flag);
+            assert!(line.contains(file), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_comes_from_its_variable_or_its_file_not_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [("DOCUMINES_SECRET_KEY", "hunter2"), ("DOCUMINES_SECRET_KEY_FILE", "/run/secrets/key")];
+    let line = refused(folder.path(), &[], &both, "--secret-key");
+    assert!(!line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn a_refused_secret_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [["--secret-key", "hunter2"], ["--database-url", "postgres://u:hunter2@localhost/auth"]] {
+        let line = refused(folder.path(), &arguments, &[], arguments[0]);
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_read_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, url) = (folder.path().join("key"), folder.path().join("url"));
+    std::fs::write(&key, format!("{}\n", "A".repeat(43) + "=")).unwrap();
+    std::fs::write(&url, "sqlite://elsewhere.db?mode=rwc\n").unwrap();
+    let files = [("DOCUMINES_SECRET_KEY_FILE", key.to_str().unwrap()), ("DATABASE_URL_FILE", url.to_str().unwrap())];
+    let server = Server::start_with(folder.path(), &[], &files);
+    server.sign_up("thandi").await;
+    assert!(folder.path().join("elsewhere.db").is_file());
+    assert!(!folder.path().join("data/auth.db").exists());
+    assert!(!folder.path().join("data/secret.key").exists());
+}
+
+#[test]
+fn an_empty_variable_is_as_if_it_were_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = ["DOCUMINES_CORS_ORIGINS", "DATABASE_URL", "DOCUMINES_SECRET_KEY", "DOCUMINES_SECRET_KEY_FILE"];
+    let server = Server::start_with(folder.path(), &[], &empty.map(|variable| (variable, "")));
+    assert!(folder.path().join("data/auth.db").is_file());
+    drop(server);
+}
+
+#[test]
+fn a_second_process_on_the_same_folder_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let _server = Server::start(folder.path());
+    for arguments in [&["--listen", "127.0.0.1:0"][..], &["migrate"]] {
+        refused(folder.path(), arguments, &[], "--data-dir");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let line = refused(folder.path(), &["--listen", &address], &[], "--listen");
+    assert!(line.contains(&address), "{line}");
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for data_dir in ["file", "file/data"] {
+        refused(folder.path(), &["--data-dir", data_dir], &[], "--data-dir");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &["--data-dir", "flag"], &[("DOCUMINES_DATA_DIR", "variable")]);
+    assert!(folder.path().join("flag/auth.db").is_file());
+    assert!(!folder.path().join("variable").exists());
+    drop(server);
+}
+
+#[test]
+fn the_log_warns_where_the_reset_token_is_always_in_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let warns = |server: Server| server.log().contains("--reset-token-in-response always");
+    assert!(warns(Server::start_with(folder.path(), &["--reset-token-in-response", "always"], &[])));
+    assert!(!warns(Server::start(folder.path())));
+}
