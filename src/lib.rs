@@ -24,6 +24,7 @@ pub mod changes;
 mod connections;
 pub mod database;
 pub mod fault;
+pub mod housekeeping;
 pub mod http;
 pub mod kernel;
 pub mod logging;

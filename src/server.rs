@@ -21,7 +21,7 @@ use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, When};
-use crate::{changes, connections, mail, usage};
+use crate::{changes, connections, housekeeping, mail, usage};
 
 /// How often what accounts did is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -81,6 +81,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let app = app.clone();
         async move { changes::run(&app).await }
     });
+    let housekeeping = tokio::spawn({
+        let app = app.clone();
+        async move { housekeeping::run(&app).await }
+    });
     let (enough, is_enough) = oneshot::channel();
     let counts = tokio::spawn({
         let app = app.clone();
@@ -90,6 +94,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     mail.abort();
     changes.abort();
+    housekeeping.abort();
     // Not cut off in the middle of a flush, which would lose what it took out.
     let _ = enough.send(());
     let _ = counts.await;

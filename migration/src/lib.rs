@@ -7,6 +7,7 @@ mod m2026_11_23_000002_sessions;
 mod m2026_11_23_000003_password_resets;
 mod m2026_11_23_000004_outbox_and_audit;
 mod m2026_11_23_000005_secret_key_check;
+mod m2026_11_23_000006_expiry_indexes;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000003_password_resets::Migration),
             Box::new(m2026_11_23_000004_outbox_and_audit::Migration),
             Box::new(m2026_11_23_000005_secret_key_check::Migration),
+            Box::new(m2026_11_23_000006_expiry_indexes::Migration),
         ]
     }
 }

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod changes;
 pub mod clients;
 mod entity;
+pub mod expired;
 pub mod outbox;
 pub mod password_resets;
 pub mod secret_key;

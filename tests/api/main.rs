@@ -8,6 +8,7 @@
 mod account;
 mod architecture;
 mod authorisation;
+mod housekeeping;
 mod http;
 mod mail;
 mod password;

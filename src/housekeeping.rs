@@ -1,0 +1,39 @@
+//! Removing what nobody can use any more, so that the tables stay as small as what is alive.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::store::{StoreError, expired};
+
+/// How often it looks.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Rows of a kind that go in one transaction: few, so that nobody waits long behind it.
+const BATCH: u64 = 500;
+/// How long an ended session is kept, for those who look into what happened.
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Removes what has expired, for ever.
+pub async fn run(app: &App) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        if let Err(error) = sweep(app).await {
+            tracing::warn!(%error, "what has expired could not be removed; trying again later");
+        }
+    }
+}
+
+/// Removes all that has expired by now, batch by batch.
+///
+/// # Errors
+/// Where the database does not take it; what went before stays removed.
+pub async fn sweep(app: &App) -> Result<(), StoreError> {
+    loop {
+        let now = app.clock.now();
+        let tx = app.begin().await?;
+        let removed = expired::remove(&tx, now, now - REMEMBERED, BATCH).await?;
+        tx.commit().await?;
+        if removed < BATCH {
+            return Ok(());
+        }
+    }
+}
