@@ -2,7 +2,7 @@
 //!
 //! Whoever changes an account says so with PostgreSQL's NOTIFY in the transaction that changes it. PostgreSQL delivers
 //! in the order of commits. A node hears its own heartbeat over the same connection: when one arrives, every change
-//! committed before it was sent has arrived too. So what is remembered counts until [`TRUST`] after the sending of the
+//! committed before it was sent has arrived too. So what is remembered counts until `TRUST` after the sending of the
 //! last heartbeat that was heard. A connection that broke, hangs, or lags behind brings no heartbeat in time, and the
 //! node asks the database for everything until it hears again.
 
