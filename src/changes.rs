@@ -16,6 +16,8 @@ use crate::store::{AccountId, StoreError};
 const TRUST: Duration = Duration::from_millis(750);
 /// How often a node sends one.
 const HEARTBEAT: Duration = Duration::from_millis(200);
+/// How long a connection may bring nothing before it is given up.
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long it waits before it listens again.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -68,7 +70,9 @@ async fn hear(app: &App, node: &Node) -> Result<(), StoreError> {
     let Some(mut listener) = app.database().listen().await? else { return Ok(()) };
     // Whatever changed while nobody listened went unheard.
     app.identities.forget_all();
-    while let Some(notification) = listener.try_recv().await? {
+    // Heartbeats come all the time. A connection without any hangs, and a new one may not.
+    while let Ok(heard) = tokio::time::timeout(SILENCE, listener.try_recv()).await {
+        let Some(notification) = heard? else { return Ok(()) };
         let payload = notification.payload();
         if let Ok(account) = payload.parse() {
             app.identities.forget(AccountId(account));

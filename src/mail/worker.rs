@@ -10,6 +10,8 @@ use crate::store::outbox::{self, Waiting};
 
 /// How many mails are taken out of the database at once.
 const BATCH: u64 = 50;
+/// For how long a node that took a mail on has it to itself; one that crashed meanwhile leaves it to the others then.
+const LEASE: Duration = Duration::from_secs(20);
 /// How long a mail that could not be written waits at most, without the bell.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -36,6 +38,13 @@ pub async fn deliver_waiting(app: &App) -> Result<(), StoreError> {
         let Some(newest) = waiting.last() else { return Ok(()) };
         last = newest.id;
         for mail in waiting {
+            let now = app.clock.now();
+            let tx = app.begin().await?;
+            let is_ours = outbox::lease(&tx, mail.id, now, now + LEASE).await?;
+            tx.commit().await?;
+            if !is_ours {
+                continue;
+            }
             match deliver(app, &mail).await {
                 Ok(()) => {
                     let tx = app.begin().await?;

@@ -20,7 +20,12 @@ pub struct Waiting {
 
 /// Puts a mail in.
 pub async fn insert(db: &impl ConnectionTrait, sealed_mail: Vec<u8>, now: Timestamp) -> Result<(), StoreError> {
-    let row = ActiveModel { id: NotSet, created_at: Set(now.as_micros()), sealed_mail: Set(sealed_mail) };
+    let row = ActiveModel {
+        id: NotSet,
+        created_at: Set(now.as_micros()),
+        sealed_mail: Set(sealed_mail),
+        leased_until: Set(0),
+    };
     row.insert(db).await?;
     Ok(())
 }
@@ -34,6 +39,14 @@ pub async fn oldest(db: &impl ConnectionTrait, after: i64, limit: u64) -> Result
         sealed_mail: row.sealed_mail,
     };
     Ok(rows.into_iter().map(read).collect())
+}
+
+/// Takes a mail on, until then. `false` where it is gone, or another node has it: of many at once, one wins.
+pub async fn lease(db: &impl ConnectionTrait, id: i64, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+    let row = ActiveModel { leased_until: Set(until.as_micros()), ..Default::default() };
+    let free = Column::LeasedUntil.lte(now.as_micros());
+    let leased = Entity::update_many().set(row).filter(Column::Id.eq(id)).filter(free).exec(db).await?;
+    Ok(leased.rows_affected == 1)
 }
 
 /// Takes a mail out once it is on its way.

@@ -10,6 +10,7 @@ pub struct Model {
     pub id: i64,
     pub created_at: i64,
     pub sealed_mail: Vec<u8>,
+    pub leased_until: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
