@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::kernel::clock::Clock;
 use crate::kernel::random::Random;
 use crate::kernel::seal::Sealer;
+use crate::metrics::Metrics;
 use crate::password::hasher::Hasher;
 use crate::session::identity::Identities;
 use crate::settings::{BadSetting, Settings};
@@ -36,6 +37,8 @@ pub struct App {
     pub identities: Identities,
     /// What accounts did since it was last written down.
     pub usage: Tally,
+    /// What happens, counted; `None` where nobody asks.
+    pub metrics: Option<Metrics>,
     /// Rung when mail was put into the outbox.
     pub mail_bell: Notify,
     db: Database,
@@ -61,6 +64,7 @@ impl App {
         let refuse = |error: StoreError| BadSetting::new("--database-url", error);
         db.migrate().await.map_err(refuse)?;
         let identities = Identities::new(db.is_shared());
+        let metrics = settings.metrics_listen.map(|_| Metrics::default());
         let app = Self {
             settings,
             clock,
@@ -70,6 +74,7 @@ impl App {
             identities,
             usage: Tally::default(),
             mail_bell: Notify::new(),
+            metrics,
             db,
         };
         if !app.has_the_databases_key().await.map_err(refuse)? {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxPostgresConnector,
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
@@ -24,7 +26,15 @@ use crate::store::changes::CHANNEL;
 pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
-    postgres: Option<PgPool>,
+    pools: Pools,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    /// The one that writes, and those that read.
+    Sqlite([SqlitePool; 2]),
+    /// One for both.
+    Postgres(PgPool),
 }
 
 /// Connections that read, on SQLite.
@@ -88,9 +98,9 @@ impl Database {
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self {
-            writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
-            reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
-            postgres: None,
+            writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+            reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader.clone()),
+            pools: Pools::Sqlite([writer, reader]),
         })
     }
 
@@ -105,7 +115,7 @@ impl Database {
             .connect_with(options.application_name("documines-auth"))
             .await?;
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        Ok(Self { writer: connection.clone(), reader: connection, postgres: Some(pool) })
+        Ok(Self { writer: connection.clone(), reader: connection, pools: Pools::Postgres(pool) })
     }
 
     /// Brings the schema up to date. Any number of nodes may do so at once: they take turns.
@@ -113,7 +123,7 @@ impl Database {
     /// # Errors
     /// Where a change fails. On PostgreSQL then none is made, on SQLite those before it stay.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        if self.postgres.is_none() {
+        if !self.is_shared() {
             return Ok(Migrator::up(&self.writer, None).await?);
         }
         let tx = self.writer.begin().await?;
@@ -146,7 +156,7 @@ impl Database {
     /// Whether other nodes may change the database too.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.postgres.is_some()
+        matches!(self.pools, Pools::Postgres(_))
     }
 
     /// A connection of its own that hears what the nodes tell each other; `None` where there is no other node.
@@ -154,11 +164,21 @@ impl Database {
     /// # Errors
     /// Where it cannot be made.
     pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
-        let Some(pool) = &self.postgres else { return Ok(None) };
+        let Pools::Postgres(pool) = &self.pools else { return Ok(None) };
         let mut listener = PgListener::connect_with(pool).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         Ok(Some(listener))
+    }
+
+    /// Connections that are open, and those of them that nobody uses.
+    #[must_use]
+    pub fn connections(&self) -> (usize, usize) {
+        let sizes = match &self.pools {
+            Pools::Sqlite(pools) => pools.iter().map(|pool| (pool.size(), pool.num_idle())).collect(),
+            Pools::Postgres(pool) => vec![(pool.size(), pool.num_idle())],
+        };
+        sizes.into_iter().fold((0, 0), |(open, idle), (size, unused)| (open + size as usize, idle + unused))
     }
 
     /// Answers if the database does.

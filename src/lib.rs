@@ -29,6 +29,7 @@ pub mod http;
 pub mod kernel;
 pub mod logging;
 pub mod mail;
+pub mod metrics;
 pub mod password;
 pub mod profile;
 pub mod server;

@@ -1,6 +1,7 @@
 //! The server: routes, listener, background work, and an orderly end.
 
 use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, When};
-use crate::{changes, connections, housekeeping, mail, usage};
+use crate::{changes, connections, housekeeping, mail, metrics, usage};
 
 /// How often what accounts did is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -61,9 +62,16 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings)?;
     let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
-    let listener = TcpListener::bind(app.settings.listen)
-        .await
-        .map_err(|error| BadSetting::new("--listen", format!("cannot listen on {}: {error}", app.settings.listen)))?;
+    let listener = listen("--listen", app.settings.listen).await?;
+    let metrics = match app.settings.metrics_listen {
+        Some(address) => {
+            let listener = listen("--metrics-listen", address).await?;
+            tracing::info!(address = %listener.local_addr()?, "serving metrics");
+            let endpoint = metrics::endpoint(app.clone());
+            Some(tokio::spawn(connections::serve(listener, endpoint, std::future::pending())))
+        }
+        None => None,
+    };
     if app.settings.reset_token_in_response == When::Always {
         tracing::warn!(
             "--reset-token-in-response always: whoever knows an e-mail address can take over its account; \
@@ -95,6 +103,9 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     mail.abort();
     changes.abort();
     housekeeping.abort();
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
     // Not cut off in the middle of a flush, which would lose what it took out.
     let _ = enough.send(());
     let _ = counts.await;
@@ -106,6 +117,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSetting> {
+    let refuse = |error| BadSetting::new(flag, format!("cannot listen on {address}: {error}"));
+    TcpListener::bind(address).await.map_err(refuse)
 }
 
 /// Brings the database's schema up to date.

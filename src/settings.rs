@@ -83,6 +83,10 @@ pub struct Settings {
           value_parser = origin)]
     pub cors_origins: Vec<String>,
 
+    /// Second address, which serves /metrics for Prometheus; off by default
+    #[arg(long, env = "DOCUMINES_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Form of the log lines; their level is set by RUST_LOG
     #[arg(long, env = "DOCUMINES_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,

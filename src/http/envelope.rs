@@ -3,11 +3,13 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use poem::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, IntoResponse, Request, Response};
+use poem_openapi::OperationId;
 
 use super::cors::{self, Cors};
 use super::problem::{Code, Problem};
@@ -27,22 +29,39 @@ impl<E: Endpoint + 'static> Envelope<E> {
         Self { cors: Cors::new(&app.settings.cors_origins), app, inner: Arc::new(inner) }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+    async fn answer(&self, request: Request) -> Outcome {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
             return run(self.inner.clone(), request).await;
         }
         // On a task of its own, so that a caller who hangs up does not stop a rule between its commit and what
         // follows it.
-        let answer = tokio::spawn(run(self.inner.clone(), request)).await;
-        answer.unwrap_or_else(|error| Err(Problem::internal(&error)))
+        let outcome = tokio::spawn(run(self.inner.clone(), request)).await;
+        outcome.unwrap_or_else(|error| Outcome::of(Err(Problem::internal(&error))))
     }
 }
 
-async fn run<E: Endpoint>(inner: Arc<E>, request: Request) -> Result<Response, Problem> {
+/// What an endpoint gave, and which operation of the API it was.
+struct Outcome {
+    operation: Option<&'static str>,
+    answer: Result<Response, Problem>,
+}
+
+impl Outcome {
+    fn of(answer: Result<Response, Problem>) -> Self {
+        Self { operation: None, answer }
+    }
+}
+
+async fn run<E: Endpoint>(inner: Arc<E>, request: Request) -> Outcome {
     match AssertUnwindSafe(inner.call(request)).catch_unwind().await {
-        Ok(Ok(output)) => Ok(output.into_response()),
-        Ok(Err(error)) => Err(problem_of(&error)),
-        Err(panic) => Err(Problem::internal(format!("panicked: {}", message_of(panic.as_ref())))),
+        Ok(Ok(output)) => {
+            let response = output.into_response();
+            Outcome { operation: response.data::<OperationId>().map(|id| id.0), answer: Ok(response) }
+        }
+        Ok(Err(error)) => {
+            Outcome { operation: error.data::<OperationId>().map(|id| id.0), answer: Err(problem_of(&error)) }
+        }
+        Err(panic) => Outcome::of(Err(Problem::internal(format!("panicked: {}", message_of(panic.as_ref()))))),
     }
 }
 
@@ -74,13 +93,14 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
         let is_logged = tracing::enabled!(tracing::Level::DEBUG);
         let what = is_logged.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
-        let answer = if origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
-            Ok(cors::preflight())
+        let started = self.app.metrics.as_ref().map(|metrics| (metrics, Instant::now()));
+        let outcome = if origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
+            Outcome::of(Ok(cors::preflight()))
         } else {
             request.set_data(self.app.clone());
             self.answer(request).await
         };
-        let mut response = answer.unwrap_or_else(|problem| {
+        let mut response = outcome.answer.unwrap_or_else(|problem| {
             if let Some(cause) = problem.cause() {
                 let code = problem.code().as_str();
                 tracing::error!(%request_id, code, cause, "a request failed through no doing of the caller's");
@@ -88,6 +108,9 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
             problem.to_response(&request_id, &self.app.settings.public_url)
         });
 
+        if let Some((metrics, started)) = started {
+            metrics.answered(outcome.operation, response.status().as_u16(), started.elapsed());
+        }
         if let Some((method, path)) = what {
             tracing::debug!(%request_id, %method, path, status = response.status().as_u16(), "answered");
         }

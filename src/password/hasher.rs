@@ -126,6 +126,12 @@ impl Hasher {
         .await
     }
 
+    /// How many jobs wait for a worker.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Puts a job into the queue and waits for what it gives.
     async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T, Fault> {
         let (answer, answered) = oneshot::channel();

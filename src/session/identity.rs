@@ -82,12 +82,18 @@ pub async fn authenticate(
         && now < identity.expires_at
     {
         app.usage.count(identity.account, identity.session, now);
+        if let Some(metrics) = &app.metrics {
+            metrics.identified(true);
+        }
         return Ok(identity);
     }
     authenticate_client(app, sent).await?;
     let digest = bearer.ok_or(IdentityError::InvalidToken)?.digest();
     let identity = Arc::new(look_up(app, sent, &digest, now).await?);
     app.identities.remember(digest, identity.clone());
+    if let Some(metrics) = &app.metrics {
+        metrics.identified(false);
+    }
     app.usage.count(identity.account, identity.session, now);
     Ok(identity)
 }

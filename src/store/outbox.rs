@@ -1,7 +1,9 @@
 //! Mail that waits to go out, sealed.
 
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use super::StoreError;
 use super::entity::outbox::{ActiveModel, Column, Entity};
@@ -28,6 +30,11 @@ pub async fn insert(db: &impl ConnectionTrait, sealed_mail: Vec<u8>, now: Timest
     };
     row.insert(db).await?;
     Ok(())
+}
+
+/// How many mails wait.
+pub async fn count(db: &impl ConnectionTrait) -> Result<u64, StoreError> {
+    Ok(Entity::find().count(db).await?)
 }
 
 /// The oldest `limit` mails with a number above `after`.

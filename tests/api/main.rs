@@ -11,6 +11,7 @@ mod authorisation;
 mod housekeeping;
 mod http;
 mod mail;
+mod metrics;
 mod password;
 mod profile;
 mod secrets;

@@ -126,6 +126,19 @@ fn a_second_process_on_the_same_folder_ends_at_once() {
     }
 }
 
+#[tokio::test]
+async fn metrics_are_on_an_address_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &["--metrics-listen", "127.0.0.1:0"], &[]);
+    let log = server.log();
+    let address = log.lines().find(|line| line.contains("serving metrics")).unwrap();
+    let address = address.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let status = async |url: &str| reqwest::get(url).await.unwrap().status().as_u16();
+    assert_eq!(status(&format!("http://{address}/metrics")).await, 200);
+    assert_eq!(status(&format!("http://{address}/api/v1/auth/profile/")).await, 404);
+    assert_eq!(status(&server.url("/metrics")).await, 404);
+}
+
 #[test]
 fn an_address_in_use_is_named() {
     let folder = tempfile::tempdir().unwrap();

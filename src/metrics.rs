@@ -1,0 +1,111 @@
+//! What Prometheus asks for, on an address of its own (`--metrics-listen`): nothing here is for strangers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::http::header::CONTENT_TYPE;
+use poem::web::Data;
+use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::app::App;
+use crate::fault::Fault;
+use crate::http::problem::Problem;
+use crate::store::{StoreError, outbox};
+
+/// Upper bounds of the latency histogram, in seconds: from a remembered profile read to a login in a long queue.
+const LATENCIES: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
+
+/// What is counted as it happens.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    latency: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    identities: Family<IdentityLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IdentityLabels {
+    source: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            latency: Family::new_with_constructor(|| Histogram::new(LATENCIES)),
+            requests: Family::default(),
+            identities: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer; `operation` is its operationId, `None` for whatever is no operation of the API.
+    pub fn answered(&self, operation: Option<&'static str>, status: u16, took: Duration) {
+        let operation = operation.unwrap_or("none");
+        self.requests.get_or_create(&RequestLabels { operation, status }).inc();
+        self.latency.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
+    }
+
+    /// Counts an identity that was looked for behind a token.
+    pub fn identified(&self, was_remembered: bool) {
+        let source = if was_remembered { "memory" } else { "database" };
+        self.identities.get_or_create(&IdentityLabels { source }).inc();
+    }
+}
+
+/// Everything, as Prometheus reads it (the OpenMetrics text format).
+///
+/// # Errors
+/// Where the database does not answer how much mail waits.
+pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> {
+    let mut registry = Registry::with_prefix("documines_auth");
+    registry.register("requests", "Answers, by operation and status", metrics.requests.clone());
+    registry.register("request_duration_seconds", "Time from request to answer", metrics.latency.clone());
+    registry.register("identities", "Callers, by where they were found", metrics.identities.clone());
+    let mut gauge = |name: &str, help: &str, value: usize| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    gauge("hash_queue", "Passwords that wait to be hashed", app.hasher.waiting());
+    let waiting = usize::try_from(outbox::count(app.reader()).await?).unwrap_or(usize::MAX);
+    gauge("outbox", "Mails that wait to go out", waiting);
+    let (open, idle) = app.database().connections();
+    gauge("database_connections_open", "Connections to the database", open);
+    gauge("database_connections_idle", "Connections to the database that nobody uses", idle);
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("a String takes whatever is written to it");
+    Ok(text)
+}
+
+/// The endpoint of the second address.
+pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
+    Route::new().at("/metrics", get(scrape)).data(app).map_to_response()
+}
+
+#[handler]
+async fn scrape(app: Data<&Arc<App>>) -> poem::Result<Response> {
+    let Some(metrics) = &app.metrics else { return Err(Problem::internal("metrics are off").into()) };
+    let text = render(&app, metrics).await.map_err(|error| Problem::from(Fault::Store(error)))?;
+    Ok(Response::builder()
+        .header(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(text))
+}
