@@ -40,7 +40,7 @@ const SALT_LENGTH: usize = 16;
 
 /// How much gentler the workers are than the threads that serve, in steps of `nice`: profile reads go on during a
 /// flood of logins.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// What a check of a password found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
