@@ -183,7 +183,6 @@ impl Settings {
 /// An argument without its variable where that is set to nothing: files for `docker compose` and the like do so to leave
 /// it unset.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment beside clap")]
 pub fn ignore_empty_variable(argument: Arg) -> Arg {
     let is_empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
     if is_empty { argument.env(Resettable::Reset) } else { argument }

@@ -28,7 +28,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)
 
 /// A server on a free port, with its data in `data` below a folder. It is killed when dropped.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
 }
@@ -41,7 +41,13 @@ impl Server {
     pub(crate) fn start_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = binary(folder);
         command.args(["--listen", "127.0.0.1:0", "--argon2-memory-kib", "64"]).args(arguments);
-        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
+        command.envs(environment.iter().copied());
+        Self::follow(command)
+    }
+
+    /// The server that a command starts, as soon as it listens.
+    pub(crate) fn follow(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let (log, listening) = follow(child.stderr.take().unwrap());
         let address = listening.recv_timeout(PATIENCE);
         let address = address.unwrap_or_else(|_| panic!("it does not listen: {}", log.lock().unwrap()));

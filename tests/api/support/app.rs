@@ -1,11 +1,12 @@
 //! A server of a test's own.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use documines_auth::app::App;
+use documines_auth::changes;
 use documines_auth::kernel::clock::{Clock, Timestamp};
 use documines_auth::kernel::random::Random;
 use documines_auth::kernel::token::{ClientId, Token};
@@ -18,9 +19,13 @@ use documines_auth::store::{AccountId, audit, clients};
 use documines_auth::usage;
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt};
+use sea_orm::{ConnectionTrait, Statement};
 use tempfile::TempDir;
+use tokio::task::AbortHandle;
 
 use super::caller::Caller;
+use super::days;
+use super::postgres::TestDatabase;
 
 /// 2025-03-07T03:34:18.305185Z: when the seed's account signed up.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_741_318_458_305_185);
@@ -30,13 +35,30 @@ pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     endpoint: BoxEndpoint<'static>,
     folder: Arc<TempDir>,
+    /// Its database where that is not a file in the folder.
+    pub(crate) database: Option<Arc<TestDatabase>>,
     clock: Clock,
+    hearing: Mutex<Option<AbortHandle>>,
 }
 
 #[derive(Parser)]
 struct CommandLine {
     #[command(flatten)]
     settings: Settings,
+}
+
+/// The settings that these flags make, over data in `folder` and a password hash that costs next to nothing.
+pub(crate) fn settings_in(folder: &Path, database_url: Option<&str>, flags: &[&str]) -> Settings {
+    let data_dir = folder.join("data");
+    let mut line = vec!["documines-auth", "--data-dir", data_dir.to_str().unwrap()];
+    if let Some(url) = database_url {
+        line.extend(["--database-url", url]);
+    }
+    let cheap = ["--argon2-memory-kib=64", "--argon2-iterations=1", "--argon2-parallelism=1"];
+    let is_given = |flag: &str| flags.iter().any(|given| given.split('=').next() == flag.split('=').next());
+    line.extend(cheap.into_iter().filter(|flag| !is_given(flag)));
+    line.extend(flags);
+    CommandLine::try_parse_from(line).unwrap().settings
 }
 
 impl TestApp {
@@ -48,27 +70,47 @@ impl TestApp {
     /// The server with these flags.
     pub(crate) async fn start_with(flags: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::open(folder, Clock::manual(START), flags).await
+        Self::open(folder, TestDatabase::migrated().await, Clock::manual(START), flags).await.alone()
+    }
+
+    /// A node on a database that it shares, with a data folder of its own. Its clock is the system's, as those of its
+    /// fellows are.
+    pub(crate) async fn start_node(database: &Arc<TestDatabase>, flags: &[&str]) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::open(folder, Some(database.clone()), Clock::system(), flags).await
     }
 
     /// The server started anew on the same data folder, with these flags.
     pub(crate) async fn restart_with(self, flags: &[&str]) -> Self {
         self.app.database().clone().close().await.unwrap();
-        Self::open(self.folder.clone(), self.clock.clone(), flags).await
+        Self::open(self.folder.clone(), self.database.clone(), self.clock.clone(), flags).await.alone()
     }
 
-    async fn open(folder: Arc<TempDir>, clock: Clock, flags: &[&str]) -> Self {
-        let data_dir = folder.path().join("data");
-        let mut line = vec!["documines-auth", "--data-dir", data_dir.to_str().unwrap()];
-        let cheap = ["--argon2-memory-kib=64", "--argon2-iterations=1", "--argon2-parallelism=1"];
-        let is_given = |flag: &str| flags.iter().any(|given| given.split('=').next() == flag.split('=').next());
-        line.extend(cheap.into_iter().filter(|flag| !is_given(flag)));
-        line.extend(flags);
-        let settings = CommandLine::try_parse_from(line).unwrap().settings;
+    /// Nobody else changes this database, wherever it is: what is remembered counts from the start.
+    fn alone(self) -> Self {
+        self.app.identities.trust_until(Instant::now() + days(1));
+        self
+    }
+
+    async fn open(folder: Arc<TempDir>, database: Option<Arc<TestDatabase>>, clock: Clock, flags: &[&str]) -> Self {
+        let url = database.as_ref().map(|database| database.url());
+        let settings = settings_in(folder.path(), url.as_deref(), flags);
         let app = App::start(settings, clock.clone(), Random::from_system()).await.unwrap();
         let app = Arc::new(app);
         let endpoint = server::endpoint(app.clone()).boxed();
-        Self { app, endpoint, folder, clock }
+        Self { app, endpoint, folder, database, clock, hearing: Mutex::default() }
+    }
+
+    /// Listens to what other nodes change, from now on.
+    pub(crate) fn hear_the_others(&self) {
+        let app = self.app.clone();
+        let hearing = tokio::spawn(async move { changes::run(&app).await });
+        *self.hearing.lock().unwrap() = Some(hearing.abort_handle());
+    }
+
+    /// Listens no more.
+    pub(crate) fn be_deaf(&self) {
+        self.hearing.lock().unwrap().take().unwrap().abort();
     }
 
     /// Somebody without credentials.
@@ -120,8 +162,7 @@ impl TestApp {
 
     /// The one number that a query gives under the name `number`.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        use sea_orm::{ConnectionTrait, DbBackend, Statement};
-        let statement = Statement::from_string(DbBackend::Sqlite, sql);
+        let statement = Statement::from_string(self.app.reader().get_database_backend(), sql);
         let row = self.app.reader().query_one_raw(statement).await.unwrap().unwrap();
         row.try_get("", "number").unwrap()
     }

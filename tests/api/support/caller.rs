@@ -24,6 +24,11 @@ impl<'a> Caller<'a> {
         Self { app, client_id: None, client_secret: None, authorization: None }
     }
 
+    /// The same caller at another server.
+    pub(crate) fn at<'b>(&self, app: &'b TestApp) -> Caller<'b> {
+        Caller { app, ..self.clone() }
+    }
+
     pub(crate) fn with_client(&self, id: &str, secret: &str) -> Self {
         self.with_client_id(id).with_client_secret(secret)
     }

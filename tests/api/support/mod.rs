@@ -6,6 +6,9 @@ pub(crate) mod caller;
 pub(crate) mod contract;
 pub(crate) mod log;
 pub(crate) mod people;
+pub(crate) mod postgres;
+#[path = "../../shared/postgres_server.rs"]
+pub(crate) mod postgres_server;
 pub(crate) mod schema;
 
 pub(crate) use app::TestApp;

@@ -1,0 +1,283 @@
+//! Two nodes on one PostgreSQL: what one of them does, the other keeps.
+
+use std::ops::AsyncFn;
+use std::time::{Duration, Instant};
+
+use documines_auth::app::App;
+use documines_auth::kernel::clock::Clock;
+use documines_auth::kernel::random::Random;
+use futures_util::future::{join, join_all};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::support::answer::Answer;
+use crate::support::app::settings_in;
+use crate::support::caller::Caller;
+use crate::support::people::Session;
+use crate::support::postgres::{TestDatabase, VARIABLE};
+use crate::support::{NEW_PASSWORD, PASSWORD, TestApp, person, seconds};
+
+const KEY: &str = "dGhpcnR5LXR3byBieXRlcyBvZiBzZWNyZXQga2V5ISE=";
+const ANOTHER_KEY: &str = "dHdvLWFuZC10aGlydHkgYnl0ZXMgb2YgYSBrZXkhISE=";
+
+/// The promise: what changes on one node counts on the others so long after it was acknowledged, at the latest.
+const PROMISE: Duration = seconds(1);
+/// How long a test waits for what is promised no time.
+const PATIENCE: Duration = seconds(30);
+
+/// Two nodes that hear each other.
+async fn two_nodes() -> (TestApp, TestApp) {
+    let database = TestDatabase::migrated().await.unwrap_or_else(|| panic!("this test needs {VARIABLE}"));
+    let node = async || {
+        let node = TestApp::start_node(&database, &["--secret-key", KEY]).await;
+        node.hear_the_others();
+        node
+    };
+    (node().await, node().await)
+}
+
+/// Tries until it holds.
+async fn until(patience: Duration, what: &str, holds: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < patience, "{what} within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether the node answers a read from memory: then it does not see what is changed behind every node's back.
+async fn remembers(node: &TestApp, caller: &Caller<'_>) -> bool {
+    let caller = caller.at(node);
+    let before = caller.get_profile().await.expect(200);
+    let sql = "UPDATE accounts SET contact_name = contact_name || ' I'";
+    node.app.reader().execute_unprepared(sql).await.unwrap();
+    caller.get_profile().await.expect(200) == before
+}
+
+async fn until_it_remembers(node: &TestApp, caller: &Caller<'_>) {
+    until(PATIENCE, "it remembers", async || remembers(node, caller).await).await;
+}
+
+async fn until_refused_everywhere(nodes: [&TestApp; 2], caller: &Caller<'_>) {
+    for node in nodes {
+        until(PROMISE, "it is refused", async || caller.at(node).get_profile().await.status == 401).await;
+        caller.at(node).get_profile().await.refused(401, "invalid_token");
+    }
+}
+
+fn statuses(answers: &[Answer]) -> Vec<u16> {
+    answers.iter().map(|answer| answer.status.as_u16()).collect()
+}
+
+fn count(answers: &[Answer], status: u16) -> usize {
+    statuses(answers).into_iter().filter(|found| *found == status).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_password_reset_ends_sessions_on_the_other_node_within_a_second() {
+    let (a, b) = two_nodes().await;
+    let thandi = a.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    until_it_remembers(&b, &session.caller).await;
+    thandi.reset_password().await;
+    until_refused_everywhere([&b, &a], &session.caller).await;
+    thandi.client.at(&b).refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+    thandi.client.at(&b).login(&thandi.email, PASSWORD).await.refused(401, "invalid_credentials");
+    thandi.client.at(&b).login(&thandi.email, NEW_PASSWORD).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_profile_change_shows_on_the_other_node_within_a_second() {
+    let (a, b) = two_nodes().await;
+    let session = a.sign_up("thandi").await.log_in().await;
+    until_it_remembers(&b, &session.caller).await;
+    session.caller.update_profile(&json!({"address": "3 Fynbos Road, Hermanus"})).await.expect(200);
+    let shows = async || session.caller.at(&b).get_profile().await.expect(200)["address"] == "3 Fynbos Road, Hermanus";
+    until(PROMISE, "it shows", shows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_stolen_refresh_token_ends_the_session_on_the_other_node_within_a_second() {
+    let (a, b) = two_nodes().await;
+    let thandi = a.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    let renewed = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    until_it_remembers(&b, &renewed.caller).await;
+    let_the_grace_pass(&a).await;
+    thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+    until_refused_everywhere([&b, &a], &renewed.caller).await;
+    thandi.client.at(&b).refresh(&renewed.refresh_token).await.refused(401, "invalid_refresh_token");
+}
+
+/// As if spent refresh tokens had been spent eleven seconds earlier: these nodes' clocks cannot be moved.
+async fn let_the_grace_pass(node: &TestApp) {
+    let sql = "UPDATE refresh_tokens SET spent_at = spent_at - 11000000";
+    node.app.reader().execute_unprepared(sql).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn of_32_resets_with_one_token_over_two_nodes_one_wins() {
+    let (a, b) = two_nodes().await;
+    let thandi = a.sign_up("thandi").await;
+    let token = thandi.request_reset().await;
+    let passwords: Vec<String> = (0..32).map(|number| format!("{NEW_PASSWORD}-{number}")).collect();
+    let clients = [thandi.client.named_only(), thandi.client.named_only().at(&b)];
+    let reset = |number: usize| clients[number % 2].reset_password(&token, &passwords[number]);
+    let answers = join_all((0..32).map(reset)).await;
+    assert_eq!((count(&answers, 200), count(&answers, 400)), (1, 31), "{:?}", statuses(&answers));
+    for (answer, password) in answers.iter().zip(&passwords) {
+        let login = thandi.client.at(&b).login(&thandi.email, password).await;
+        if answer.status == 200 {
+            login.expect(200);
+        } else {
+            answer.refused(400, "invalid_reset_token");
+            login.refused(401, "invalid_credentials");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn of_32_sign_ups_with_one_email_over_two_nodes_one_wins() {
+    let (a, b) = two_nodes().await;
+    let sign_up = async |number: usize| {
+        let mut somebody = person("thandi");
+        somebody["username"] = json!(format!("thandi{number}"));
+        [&a, &b][number % 2].anon().signup(&somebody).await
+    };
+    let answers = join_all((0..32).map(sign_up)).await;
+    assert_eq!((count(&answers, 201), count(&answers, 409)), (1, 31), "{:?}", statuses(&answers));
+    for answer in answers.iter().filter(|answer| answer.status == 409) {
+        answer.refused(409, "email_taken");
+    }
+    assert_eq!(b.count_accounts().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn of_32_sign_ups_with_one_username_over_two_nodes_one_wins() {
+    let (a, b) = two_nodes().await;
+    let sign_up = async |number: usize| {
+        let mut somebody = person(&format!("thandi{number}"));
+        somebody["username"] = json!(if number < 16 { "Thandi" } else { "thandi" });
+        [&a, &b][number % 2].anon().signup(&somebody).await
+    };
+    let answers = join_all((0..32).map(sign_up)).await;
+    assert_eq!((count(&answers, 201), count(&answers, 409)), (1, 31), "{:?}", statuses(&answers));
+    for answer in answers.iter().filter(|answer| answer.status == 409) {
+        answer.refused(409, "username_taken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn thirty_two_refreshes_of_one_token_over_two_nodes_give_pairs_of_one_session_and_a_late_one_ends_it() {
+    let (a, b) = two_nodes().await;
+    let thandi = a.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    let clients = [thandi.client.clone(), thandi.client.at(&b)];
+    let refresh = |number: usize| clients[number % 2].refresh(&session.refresh_token);
+    let answers = join_all((0..32).map(refresh)).await;
+    assert_eq!(statuses(&answers), [200; 32]);
+    assert_eq!(a.number("SELECT count(*) AS number FROM sessions").await, 1);
+    let renewed: Vec<Session<'_>> = answers.iter().map(|answer| thandi.client.session(answer)).collect();
+    for session in &renewed {
+        session.caller.get_profile().await.expect(200);
+        session.caller.at(&b).get_profile().await.expect(200);
+    }
+    let_the_grace_pass(&a).await;
+    thandi.client.at(&b).refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+    for session in &renewed {
+        until_refused_everywhere([&b, &a], &session.caller).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn logins_with_the_old_password_that_race_with_the_reset_leave_no_usable_session() {
+    let (a, b) = two_nodes().await;
+    for round in 0..8 {
+        let thandi = a.sign_up(&format!("thandi{round}")).await;
+        let token = thandi.request_reset().await;
+        let clients = [thandi.client.clone(), thandi.client.at(&b)];
+        let login = |number: usize| clients[number % 2].login(&thandi.email, PASSWORD);
+        let logins = join_all((0..16).map(login));
+        let reset = clients[round % 2].named_only();
+        let (logins, reset) = join(logins, reset.reset_password(&token, NEW_PASSWORD)).await;
+        reset.expect(200);
+        for login in logins {
+            if login.status != 200 {
+                login.refused(401, "invalid_credentials");
+                continue;
+            }
+            let session = thandi.client.session(&login);
+            until_refused_everywhere([&a, &b], &session.caller).await;
+            thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+        }
+    }
+}
+
+/// Changes the profile on one node.
+async fn move_to(caller: &Caller<'_>, number: u32) {
+    caller.update_profile(&json!({"address": format!("{number} Fynbos Road")})).await.expect(200);
+}
+
+/// Whether a node answers that change.
+async fn shows(node: &TestApp, caller: &Caller<'_>, number: u32) -> bool {
+    caller.at(node).get_profile().await.expect(200)["address"] == format!("{number} Fynbos Road")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_node_that_does_not_hear_the_others_answers_nothing_from_memory() {
+    let (a, b) = two_nodes().await;
+    let session = a.sign_up("thandi").await.log_in().await;
+    until_it_remembers(&b, &session.caller).await;
+    b.be_deaf();
+    until(PROMISE, "it asks the database", async || !remembers(&b, &session.caller).await).await;
+    for number in 0..20 {
+        move_to(&session.caller, number).await;
+        assert!(shows(&b, &session.caller, number).await, "the change is seen at the very next read");
+    }
+    // What it read before counts no more when it hears again: this one passes unheard.
+    move_to(&session.caller, 20).await;
+    b.hear_the_others();
+    for _ in 0..100 {
+        assert!(shows(&b, &session.caller, 20).await);
+    }
+    until_it_remembers(&b, &session.caller).await;
+    assert!(shows(&b, &session.caller, 20).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_change_shows_within_a_second_on_a_node_whose_listening_connection_was_cut() {
+    let (a, b) = two_nodes().await;
+    let session = a.sign_up("thandi").await.log_in().await;
+    let listening = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    let (listeners, cut) =
+        (format!("count(*) AS number {listening}"), format!("pg_terminate_backend(pid) {listening}"));
+    for number in 0..5 {
+        until(PATIENCE, "both listen", async || a.number(&format!("SELECT {listeners}")).await == 2).await;
+        until_it_remembers(&b, &session.caller).await;
+        a.app.reader().execute_unprepared(&format!("SELECT {cut}")).await.unwrap();
+        move_to(&session.caller, number).await;
+        until(PROMISE, "it shows", async || shows(&b, &session.caller, number).await).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_node_with_another_key_than_the_databases_does_not_start() {
+    let database = TestDatabase::migrated().await.unwrap();
+    TestApp::start_node(&database, &["--secret-key", KEY]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings_in(folder.path(), Some(&database.url()), &["--secret-key", ANOTHER_KEY]);
+    let refusal = App::start(settings, Clock::system(), Random::from_system()).await.unwrap_err().to_string();
+    assert!(refusal.starts_with("--secret-key: ") && refusal.contains("another secret key"), "{refusal}");
+    assert!(!refusal.contains(ANOTHER_KEY), "{refusal}");
+}

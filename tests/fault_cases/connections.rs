@@ -1,0 +1,83 @@
+//! More connections than anybody needs.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::load::Api;
+use crate::server::{PATIENCE, Server, binary};
+use crate::skip;
+
+/// How long a new caller may wait.
+const SOON: Duration = Duration::from_secs(2);
+
+fn open(server: &Server, count: usize) -> Vec<TcpStream> {
+    (0..count).map(|_| TcpStream::connect(server.address).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_idle_connections_do_not_stop_a_new_caller() {
+    const ENOUGH_FILES: u64 = 2_500;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|files| files < ENOUGH_FILES) {
+        limit.current = Some(ENOUGH_FILES);
+        if setrlimit(Resource::Nofile, limit).is_err() {
+            return skip("two_thousand_idle_connections_do_not_stop_a_new_caller", "may not open 2,500 files");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let somebody = Api::of(&server).join("thandi").await;
+    let idle = open(&server, 2_000);
+    for _ in 0..5 {
+        let start = Instant::now();
+        // A fresh connection each.
+        assert_eq!(Api::of(&server).get_profile(&somebody).await.unwrap().status, 200);
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    }
+    drop(idle);
+}
+
+/// A server that may open 64 files.
+fn server_with_few_files(folder: &Path) -> Server {
+    let plain = binary(folder);
+    let mut command = Command::new("bash");
+    command.env_clear().current_dir(folder).args(["-c", r#"ulimit -n 64; exec "$@""#, "bash"]);
+    command.arg(plain.get_program()).args(["--listen", "127.0.0.1:0"]);
+    Server::follow(command)
+}
+
+/// The processor time that a process has had, in hundredths of a second.
+fn processor_time(server: &Server) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
+    let (_, after_name) = stat.rsplit_once(')').unwrap();
+    after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_out_of_files_does_not_spin_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server_with_few_files(folder.path());
+    // No more than wait in the system's queue: the test would wait for a place in it.
+    let idle = open(&server, 100);
+    let complaints = || server.log().matches("could not be accepted").count();
+    let start = Instant::now();
+    while complaints() == 0 {
+        assert!(start.elapsed() < PATIENCE, "it does not run out of files: {}", server.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (before, lines_before) = (processor_time(&server), complaints());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (spent, lines) = (processor_time(&server) - before, complaints() - lines_before);
+    assert!(spent < 40, "{spent} hundredths of two seconds");
+    assert!(lines < 60, "{lines} lines in the log");
+
+    drop(idle);
+    let start = Instant::now();
+    assert_eq!(Api::of(&server).get("/readyz").await.status, 200);
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    assert!(!server.log().contains("panic"), "{}", server.log());
+}

@@ -1,0 +1,28 @@
+//! The server when things break around it: each case runs the built binary, loads it, breaks something, and holds it to
+//! what it promises. `tests/faults` runs them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod connections;
+mod disk;
+mod half_sent;
+mod kill;
+mod load;
+mod postgres;
+#[path = "../shared/postgres_server.rs"]
+mod postgres_server;
+#[path = "../process/server.rs"]
+#[expect(dead_code, reason = "the tests of the process use all of it")]
+mod server;
+mod stop;
+
+use std::io::Write;
+
+/// Says on the real standard error that a case is not run: the test runner keeps to itself what a test prints that
+/// passes.
+#[expect(clippy::disallowed_methods, reason = "it is the suite's setting, not the server's")]
+fn skip(case: &str, why: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{case} skipped: {why}").unwrap();
+}

@@ -1,0 +1,55 @@
+//! SIGTERM under load.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::server::{PATIENCE, Server, person, until};
+
+/// Calls over a fresh connection each, until none is to be had; gives the answers that were no whole ones.
+fn call_until_it_is_gone(address: SocketAddr, name: &str, answered: &AtomicUsize) -> Vec<String> {
+    let mut broken = Vec::new();
+    for number in 0.. {
+        let Ok(mut stream) = TcpStream::connect(address) else { break };
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let body = person(&format!("{name}-{number}")).to_string();
+        let request = format!(
+            "POST /api/v1/auth/signup/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let mut answer = String::new();
+        let result = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+        if result.is_err() || !is_whole(&answer) {
+            broken.push(format!("{result:?} {answer}"));
+        }
+        answered.fetch_add(1, Ordering::Relaxed);
+    }
+    broken
+}
+
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    head.starts_with("HTTP/1.1 201 Created") && length == Some(body.len())
+}
+
+#[test]
+fn who_was_let_in_before_the_signal_to_stop_gets_a_whole_answer() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Server::start(folder.path());
+        let (address, answered) = (server.address, AtomicUsize::new(0));
+        let broken = std::thread::scope(|scope| {
+            let answered = &answered;
+            let callers: Vec<_> = (0..16)
+                .map(|number| scope.spawn(move || call_until_it_is_gone(address, &format!("caller{number}"), answered)))
+                .collect();
+            until(|| (answered.load(Ordering::Relaxed) > 100).then_some(()));
+            server.terminate();
+            callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect::<Vec<String>>()
+        });
+        assert!(broken.is_empty(), "{} of {answered:?}: {broken:?}", broken.len());
+        assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    }
+}
