@@ -58,7 +58,10 @@ async fn beat(app: &App, node: &Node) {
 
 async fn hear_for_ever(app: &App, node: &Node) {
     loop {
-        if let Err(error) = hear(app, node).await {
+        let ended = hear(app, node).await;
+        // Trust ends with the connection, not when it would have run out.
+        app.identities.trust_until(Instant::now());
+        if let Err(error) = ended {
             tracing::warn!(%error, "not hearing the other nodes; asking the database for everything meanwhile");
         }
         tokio::time::sleep(PAUSE).await;

@@ -6,24 +6,26 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
 
 /// How long the head of a request may take, from the moment the connection is ready for it. A connection on which
 /// nothing comes is closed after as long.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long requests that are under way may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long after the signal to stop a caller who was let in may take to be heard.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 /// How long to wait after a connection could not be accepted: files that ran out do not come back at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -34,12 +36,12 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let endpoint = Arc::new(endpoint);
-    let connections = GracefulShutdown::new();
+    let (stopping, watch) = watch::channel(());
     tokio::pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => start(stream, &endpoint, &connections),
+                Ok((stream, _)) => start(stream, &endpoint, &watch),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -48,13 +50,21 @@ pub(crate) async fn serve(
             () = &mut stop => break,
         }
     }
-    // Connections that the system accepted for us are callers who were let in.
-    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        start(stream, &endpoint, &connections);
+    // Connections that the system accepted for us are callers who were let in. The system is asked itself: tokio may not
+    // have heard of the last of them yet.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, _)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                start(stream, &endpoint, &watch);
+            }
+        }
     }
-    drop(listener);
-    tracing::info!(connections = connections.count(), "finishing what is under way");
-    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
+    drop(watch);
+    tracing::info!(connections = stopping.receiver_count(), "finishing what is under way");
+    let _ = stopping.send(());
+    if tokio::time::timeout(GRACE, stopping.closed()).await.is_err() {
         tracing::warn!("some requests were still under way after the time for them was up");
     }
 }
@@ -62,22 +72,38 @@ pub(crate) async fn serve(
 fn start<E: Endpoint<Output = Response> + 'static>(
     stream: TcpStream,
     endpoint: &Arc<E>,
-    connections: &GracefulShutdown,
+    stopping: &watch::Receiver<()>,
 ) {
     let Ok((local, remote)) = addresses(&stream) else { return };
     let endpoint = endpoint.clone();
-    let service = service_fn(move |request| {
-        let request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
-        let endpoint = endpoint.clone();
-        async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
+    let asked = Arc::new(Notify::new());
+    let service = service_fn({
+        let asked = asked.clone();
+        move |request| {
+            asked.notify_one();
+            let request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
+            let endpoint = endpoint.clone();
+            async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .serve_connection(TokioIo::new(stream), service);
-    let connection = connections.watch(connection);
+    let mut stopping = stopping.clone();
     tokio::spawn(async move {
+        let mut connection = pin!(connection);
         // Callers hang up and send nonsense; hyper has answered what can be answered.
+        tokio::select! {
+            _ = &mut connection => return,
+            _ = stopping.changed() => {}
+        }
+        // hyper hangs up at once on a caller who has not been heard yet; who was let in a moment ago has a word.
+        tokio::select! {
+            _ = &mut connection => return,
+            _ = tokio::time::timeout(FIRST_WORD, asked.notified()) => {}
+        }
+        connection.as_mut().graceful_shutdown();
         let _ = connection.await;
     });
 }

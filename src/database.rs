@@ -159,7 +159,7 @@ impl Database {
         matches!(self.pools, Pools::Postgres(_))
     }
 
-    /// A connection of its own that hears what the nodes tell each other; `None` where there is no other node.
+    /// One of the connections, which from now on hears what the nodes tell each other; `None` where there is no other node.
     ///
     /// # Errors
     /// Where it cannot be made.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::{Endpoint, Response};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -24,6 +24,8 @@ use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, When};
 use crate::{changes, connections, housekeeping, mail, metrics, usage};
 
+/// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
+const BACKLOG: u32 = 1_024;
 /// How often what accounts did is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -62,10 +64,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings)?;
     let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
-    let listener = listen("--listen", app.settings.listen).await?;
+    let listener = listen("--listen", app.settings.listen)?;
     let metrics = match app.settings.metrics_listen {
         Some(address) => {
-            let listener = listen("--metrics-listen", address).await?;
+            let listener = listen("--metrics-listen", address)?;
             tracing::info!(address = %listener.local_addr()?, "serving metrics");
             let endpoint = metrics::endpoint(app.clone());
             Some(tokio::spawn(connections::serve(listener, endpoint, std::future::pending())))
@@ -119,9 +121,13 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSetting> {
+fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSetting> {
     let refuse = |error| BadSetting::new(flag, format!("cannot listen on {address}: {error}"));
-    TcpListener::bind(address).await.map_err(refuse)
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(refuse)?;
+    // So that a restarted server need not wait for the last one's connections to be forgotten.
+    socket.set_reuseaddr(true).map_err(refuse)?;
+    socket.bind(address).map_err(refuse)?;
+    socket.listen(BACKLOG).map_err(refuse)
 }
 
 /// Brings the database's schema up to date.
