@@ -22,7 +22,7 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_DATA_DIR", value_name = "FOLDER", default_value = "data")]
     pub data_dir: PathBuf,
 
-    /// Database; by default the file auth.db in --data-dir, made if it is missing (sqlite://data/auth.db?mode=rwc)
+    /// Database; by default the SQLite file auth.db in --data-dir, made if it is missing; postgres://… for several nodes
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
 
