@@ -62,10 +62,7 @@ impl Database {
                     Self::open_postgres(PgConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
                         .await
                 }
-                url if url.starts_with("sqlite:") && !url.contains("memory") => {
-                    Self::open_sqlite(SqliteConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
-                        .await
-                }
+                url if url.starts_with("sqlite:") => Self::open_sqlite(sqlite_options(url).map_err(refuse)?).await,
                 _ => {
                     return Err(refuse(
                         "must be the URL of an SQLite file (sqlite://data/auth.db?mode=rwc) or of PostgreSQL \
@@ -200,6 +197,16 @@ impl Database {
     }
 }
 
+/// The SQLite file that a URL names. A database in memory would be another one for each connection, and gone with it.
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, String> {
+    let options = SqliteConnectOptions::from_str(url).map_err(|error| error.to_string())?;
+    let is_in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    if is_in_memory || options.get_filename().as_os_str().is_empty() {
+        return Err("must name a file, such as sqlite://data/auth.db?mode=rwc".to_owned());
+    }
+    Ok(options)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,9 +224,21 @@ mod tests {
         assert_eq!(tables(&database).await, first);
     }
 
+    #[test]
+    fn a_file_may_have_any_name() {
+        let options = sqlite_options("sqlite://data/memory-lane.db?mode=rwc").unwrap();
+        assert_eq!(options.get_filename(), std::path::Path::new("data/memory-lane.db"));
+    }
+
     #[tokio::test]
     async fn a_url_of_another_kind_is_refused_without_being_shown() {
-        for url in ["sqlite::memory:", "sqlite://?mode=memory", "mysql://u:hunter2@localhost", "postgres:hunter2"] {
+        for url in [
+            "sqlite::memory:",
+            "sqlite://?mode=memory",
+            "sqlite://?mode=rwc",
+            "mysql://u:hunter2@localhost",
+            "postgres:hunter2",
+        ] {
             let refusal = Database::open(&Location::Url(url.into())).await.unwrap_err().to_string();
             assert!(refusal.starts_with("--database-url: ") && !refusal.contains("hunter2"), "{refusal}");
         }

@@ -269,7 +269,7 @@ fn headers(code: Option<Code>) -> Value {
     Value::Object(headers)
 }
 
-/// The ids of the operations, each with its method and path: for tests that go through all of them.
+/// The ids of the operations: for tests that go through all of them.
 #[must_use]
 pub fn operation_ids() -> Vec<&'static str> {
     let operations = Operations::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations);
