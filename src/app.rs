@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::database::Database;
 use crate::kernel::clock::Clock;
+use crate::kernel::origin::TrustedProxies;
 use crate::kernel::random::Random;
 use crate::kernel::seal::Sealer;
 use crate::metrics::Metrics;
@@ -25,6 +26,8 @@ use crate::usage::Tally;
 pub struct App {
     /// What the operator said.
     pub settings: Settings,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// What time it is.
     pub clock: Clock,
     /// Where tokens, salts and nonces come from.
@@ -66,6 +69,7 @@ impl App {
         let identities = Identities::new(db.is_shared());
         let metrics = settings.metrics_listen.map(|_| Metrics::default());
         let app = Self {
+            trusted_proxies: settings.trusted_proxies.iter().copied().collect(),
             settings,
             clock,
             random,

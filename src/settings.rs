@@ -8,6 +8,7 @@ use clap::builder::Resettable;
 use clap::{Arg, Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::kernel::origin::TrustedNetwork;
 use crate::kernel::public_url::PublicUrl;
 
 /// What the server can be told. Every flag has a variable; a flag wins over its variable.
@@ -77,6 +78,11 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_ARGON2_PARALLELISM", value_name = "COUNT", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub argon2_parallelism: u32,
+
+    /// Networks of the proxies in front, in CIDR notation, separated by commas: from these alone is X-Forwarded-For
+    /// believed, and the rightmost hop that is not one of them is where a call comes from; none by default
+    #[arg(long, env = "DOCUMINES_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
+    pub trusted_proxies: Vec<TrustedNetwork>,
 
     /// Origins whose pages may call the API from a browser, separated by commas; none by default
     #[arg(long, env = "DOCUMINES_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',',
@@ -265,6 +271,7 @@ mod tests {
             ("--access-token-ttl", "soon"),
             ("--cors-origins", "https://example.com/path"),
             ("--listen", "8020"),
+            ("--trusted-proxies", "10.0.0.0/33"),
             ("--log-format", "xml"),
         ] {
             let refusal = Cli::try_parse_from(["documines-auth", flag, value]).err().expect(value).to_string();

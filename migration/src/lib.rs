@@ -9,6 +9,7 @@ mod m2026_11_23_000004_outbox_and_audit;
 mod m2026_11_23_000005_secret_key_check;
 mod m2026_11_23_000006_expiry_indexes;
 mod m2026_11_23_000007_outbox_leases;
+mod m2026_11_23_000008_audit_origins;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000005_secret_key_check::Migration),
             Box::new(m2026_11_23_000006_expiry_indexes::Migration),
             Box::new(m2026_11_23_000007_outbox_leases::Migration),
+            Box::new(m2026_11_23_000008_audit_origins::Migration),
         ]
     }
 }

@@ -15,6 +15,7 @@ use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::clock::{Timestamp, TotalTime};
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
 use crate::kernel::password::NewPassword;
 use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
@@ -37,9 +38,10 @@ impl AccountApi {
     async fn signup(
         &self,
         app: Data<&Arc<App>>,
+        origin: Origin,
         body: Body<SignupBody>,
     ) -> Result<Answer<SignupAnswer, 201>, Refused<SignupError>> {
-        let signed_up = signup(&app, body.0.into()).await?;
+        let signed_up = signup(&app, &origin, body.0.into()).await?;
         Ok(Answer(signed_up.into()))
     }
 }

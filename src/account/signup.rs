@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::Invalid;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
 use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
@@ -78,7 +79,7 @@ impl From<StoreError> for SignupError {
 }
 
 /// Makes an account and its client.
-pub async fn signup(app: &App, signup: Signup) -> Result<SignedUp, SignupError> {
+pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<SignedUp, SignupError> {
     // Asked first to spare the hash; what decides is the unique index, in the transaction.
     if accounts::find_by_email(app.reader(), &signup.email).await?.is_some() {
         return Err(SignupError::EmailTaken);
@@ -122,7 +123,7 @@ pub async fn signup(app: &App, signup: Signup) -> Result<SignedUp, SignupError> 
         Insertion::UsernameTaken => return Err(SignupError::UsernameTaken),
     };
     clients::insert(&tx, &client_id, &client_secret.digest(), Some(account.id), now).await?;
-    let subject = Subject { account: account.id, session: None, client: Some(&client_id) };
+    let subject = Subject { account: account.id, session: None, client: Some(&client_id), origin };
     audit::record(&tx, Event::SignedUp, subject, now).await?;
     tx.commit().await.map_err(StoreError::from)?;
 

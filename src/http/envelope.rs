@@ -30,7 +30,7 @@ impl<E: Endpoint + 'static> Envelope<E> {
     }
 
     async fn answer(&self, request: Request) -> Outcome {
-        if matches!(*request.method(), Method::GET | Method::HEAD) {
+        if is_read(&request) {
             return run(self.inner.clone(), request).await;
         }
         // On a task of its own, so that a caller who hangs up does not stop a rule between its commit and what
@@ -38,6 +38,11 @@ impl<E: Endpoint + 'static> Envelope<E> {
         let outcome = tokio::spawn(run(self.inner.clone(), request)).await;
         outcome.unwrap_or_else(|error| Outcome::of(Err(Problem::internal(&error))))
     }
+}
+
+/// Whether a request changes nothing, and so leaves nothing on the record.
+fn is_read(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// What an endpoint gave, and which operation of the API it was.
@@ -98,6 +103,9 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
             Outcome::of(Ok(cors::preflight()))
         } else {
             request.set_data(self.app.clone());
+            if !is_read(&request) {
+                request.set_data(request_id.clone());
+            }
             self.answer(request).await
         };
         let mut response = outcome.answer.unwrap_or_else(|problem| {

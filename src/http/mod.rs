@@ -5,6 +5,7 @@ pub mod caller;
 mod cors;
 pub mod envelope;
 mod health;
+mod origin;
 pub(crate) mod pages;
 pub mod problem;
 pub mod request_id;

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod email_address;
+pub mod origin;
 pub mod password;
 pub mod phone_number;
 pub mod preferences;

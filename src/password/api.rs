@@ -17,6 +17,7 @@ use crate::http::caller::NamedClient;
 use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
 use crate::kernel::password::NewPassword;
 use crate::kernel::token::Token;
 
@@ -42,10 +43,11 @@ impl PasswordApi {
     async fn request_password_reset(
         &self,
         app: Data<&Arc<App>>,
+        origin: Origin,
         client: NamedClient,
         body: Body<RequestPasswordResetBody>,
     ) -> Result<Answer<RequestPasswordResetAnswer>, Refused<Fault>> {
-        let token = request_password_reset(&app, &client.0, &body.0.email).await?;
+        let token = request_password_reset(&app, &origin, &client.0, &body.0.email).await?;
         let reset_token = app.settings.shows_reset_token().then(|| token.expose().to_owned());
         Ok(Answer(RequestPasswordResetAnswer {
             message: "Password reset token sent to your email".to_owned(),
@@ -61,11 +63,12 @@ impl PasswordApi {
     async fn reset_password(
         &self,
         app: Data<&Arc<App>>,
+        origin: Origin,
         client: NamedClient,
         body: Body<ResetPasswordBody>,
     ) -> Result<Answer<ResetPasswordAnswer>, Refused<ResetError>> {
         let ResetPasswordBody { token, new_password } = body.0;
-        reset_password(&app, &client.0, &token, new_password).await?;
+        reset_password(&app, &origin, &client.0, &token, new_password).await?;
         Ok(Answer(ResetPasswordAnswer { message: "Password reset successful".to_owned() }))
     }
 }

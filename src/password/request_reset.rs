@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
@@ -13,7 +14,12 @@ use crate::store::{AccountId, StoreError, accounts, password_resets};
 ///
 /// For an address that nobody has it does the same work, for a token that opens nothing and a mail that goes nowhere:
 /// neither the answer nor the time tells whether there is an account.
-pub async fn request_password_reset(app: &App, client: &Client, email: &EmailAddress) -> Result<Token, Fault> {
+pub async fn request_password_reset(
+    app: &App,
+    origin: &Origin,
+    client: &Client,
+    email: &EmailAddress,
+) -> Result<Token, Fault> {
     let account = accounts::find_by_email(app.reader(), email).await?;
     let account = account.map(|account| account.id);
     // A request for a stranger locks nothing, and is on the record too.
@@ -25,7 +31,7 @@ pub async fn request_password_reset(app: &App, client: &Client, email: &EmailAdd
     let tx = app.begin().await?;
     accounts::find_locked(&tx, holder).await?;
     password_resets::insert(&tx, &token.digest(), account, now, expires_at).await?;
-    let subject = Subject { account: holder, session: None, client: Some(&client.id) };
+    let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };
     audit::record(&tx, Event::PasswordResetRequested, subject, now).await?;
     let mail = Mail::PasswordReset { token: &token, expires_at };
     outbox::enqueue(app, &tx, account.map(|_| email.as_str()), &mail, now).await?;

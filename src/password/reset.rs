@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::Invalid;
+use crate::kernel::origin::Origin;
 use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
@@ -33,6 +34,7 @@ impl From<StoreError> for ResetError {
 /// Sets a new password, ends every session of the account, and tells its owner by mail.
 pub async fn reset_password(
     app: &App,
+    origin: &Origin,
     client: &Client,
     token: &Token,
     new_password: NewPassword,
@@ -55,7 +57,7 @@ pub async fn reset_password(
     accounts::set_password(&tx, account.id, &hash).await?;
     sessions::end_all(&tx, account.id, now).await?;
     changes::announce(&tx, account.id).await?;
-    let subject = Subject { account: account.id, session: None, client: Some(&client.id) };
+    let subject = Subject { account: account.id, session: None, client: Some(&client.id), origin };
     audit::record(&tx, Event::PasswordReset, subject, now).await?;
     outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::PasswordChanged { at: now }, now).await?;
     tx.commit().await.map_err(StoreError::from)?;

@@ -17,6 +17,7 @@ use crate::http::caller::Caller;
 use crate::http::problem::Refused;
 use crate::http::spec::Tag;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
 use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
 use crate::kernel::text::{Name, Paragraph};
@@ -52,10 +53,11 @@ impl ProfileApi {
     async fn update_profile(
         &self,
         app: Data<&Arc<App>>,
+        origin: Origin,
         caller: Caller,
         body: Body<UpdateProfileBody>,
     ) -> Result<Answer<UpdateProfileAnswer>, Refused<Fault>> {
-        update_profile(&app, &caller.0, body.0.into()).await?;
+        update_profile(&app, &origin, &caller.0, body.0.into()).await?;
         Ok(Answer(UpdateProfileAnswer { message: "Profile updated successfully".to_owned() }))
     }
 }

@@ -18,6 +18,7 @@ use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
 use crate::kernel::token::Token;
 
@@ -36,11 +37,12 @@ impl SessionApi {
     async fn login(
         &self,
         app: Data<&Arc<App>>,
+        origin: Origin,
         client: Client,
         body: Body<LoginBody>,
     ) -> Result<Answer<TokenAnswer>, Refused<LoginError>> {
         let LoginBody { email, password } = body.0;
-        let pair = login(&app, &client.0, &email, password).await?;
+        let pair = login(&app, &origin, &client.0, &email, password).await?;
         Ok(Answer(pair.into()))
     }
 
@@ -55,10 +57,11 @@ impl SessionApi {
     async fn refresh_token(
         &self,
         app: Data<&Arc<App>>,
+        origin: Origin,
         client: Client,
         body: Body<RefreshTokenBody>,
     ) -> Result<Answer<TokenAnswer>, Refused<RefreshError>> {
-        let pair = refresh_token(&app, &client.0, &body.0.refresh_token).await?;
+        let pair = refresh_token(&app, &origin, &client.0, &body.0.refresh_token).await?;
         Ok(Answer(pair.into()))
     }
 }

@@ -4,6 +4,7 @@ use super::issue::{TokenPair, issue};
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
 use crate::password::hasher::Verdict;
 use crate::store::audit::{self, Event, Subject};
@@ -36,6 +37,7 @@ impl From<StoreError> for LoginError {
 /// tells no more than the answer does.
 pub async fn login(
     app: &App,
+    origin: &Origin,
     client: &Client,
     email: &EmailAddress,
     password: Password,
@@ -43,7 +45,7 @@ pub async fn login(
     // A hash that changed while the password was being checked is one that a reset or another login put there; what
     // was checked says nothing of it.
     for _ in 0..MOST_ATTEMPTS {
-        if let Some(pair) = attempt(app, client, email, &password).await? {
+        if let Some(pair) = attempt(app, origin, client, email, &password).await? {
             return Ok(pair);
         }
     }
@@ -55,6 +57,7 @@ const MOST_ATTEMPTS: usize = 3;
 /// One try; `None` where the hash changed in the middle of it.
 async fn attempt(
     app: &App,
+    origin: &Origin,
     client: &Client,
     email: &EmailAddress,
     password: &Password,
@@ -84,7 +87,7 @@ async fn attempt(
     let session = sessions::open(&tx, account.id, &client.id, now, now + app.settings.refresh_token_ttl).await?;
     let pair = issue(app, &tx, &session, now).await?;
     accounts::note_login(&tx, account.id, now).await?;
-    let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id) };
+    let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id), origin };
     audit::record(&tx, Event::LoggedIn, subject, now).await?;
     tx.commit().await.map_err(StoreError::from)?;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::issue::{TokenPair, issue};
 use crate::app::App;
 use crate::fault::Fault;
+use crate::kernel::origin::Origin;
 use crate::kernel::token::Token;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
@@ -32,7 +33,12 @@ impl From<StoreError> for RefreshError {
 }
 
 /// Exchanges a refresh token for a fresh pair of the same session.
-pub async fn refresh_token(app: &App, client: &Client, token: &Token) -> Result<TokenPair, RefreshError> {
+pub async fn refresh_token(
+    app: &App,
+    origin: &Origin,
+    client: &Client,
+    token: &Token,
+) -> Result<TokenPair, RefreshError> {
     let digest = token.digest();
     let now = app.clock.now();
     let tx = app.begin().await?;
@@ -46,7 +52,7 @@ pub async fn refresh_token(app: &App, client: &Client, token: &Token) -> Result<
     if !is_usable || session.client != client.id {
         return Err(RefreshError::InvalidRefreshToken);
     }
-    let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id) };
+    let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id), origin };
     if kept.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
         sessions::end(&tx, session.id, now).await?;
         audit::record(&tx, Event::RefreshTokenReused, subject, now).await?;

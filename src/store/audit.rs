@@ -6,6 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Query
 use super::entity::audit_event::{ActiveModel, Column, Entity};
 use super::{AccountId, SessionId, StoreError};
 use crate::kernel::clock::Timestamp;
+use crate::kernel::origin::Origin;
 use crate::kernel::token::ClientId;
 
 /// What happened.
@@ -49,6 +50,8 @@ pub struct Subject<'a> {
     pub session: Option<SessionId>,
     /// The client that called, where one did.
     pub client: Option<&'a ClientId>,
+    /// Where the call came from.
+    pub origin: &'a Origin,
 }
 
 /// Adds an event.
@@ -65,6 +68,9 @@ pub async fn record(
         account_id: Set(subject.account.0),
         session_id: Set(subject.session.map(|session| session.0)),
         client_id: Set(subject.client.map(|client| client.as_str().to_owned())),
+        source: Set(Some(subject.origin.source.to_string())),
+        user_agent: Set(subject.origin.user_agent.as_ref().map(|agent| agent.as_str().to_owned())),
+        request_id: Set(Some(subject.origin.request_id.clone())),
     };
     row.insert(db).await?;
     Ok(())

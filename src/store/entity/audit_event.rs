@@ -13,6 +13,9 @@ pub struct Model {
     pub account_id: i64,
     pub session_id: Option<i64>,
     pub client_id: Option<String>,
+    pub source: Option<String>,
+    pub user_agent: Option<String>,
+    pub request_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,0 +1,38 @@
+//! Where a request comes from, read off its connection and its headers.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use poem::http::HeaderName;
+use poem::http::header::USER_AGENT;
+use poem::{Addr, FromRequest, Request, RequestBody};
+
+use super::problem::Problem;
+use super::request_id::RequestId;
+use crate::app::App;
+use crate::kernel::origin::{Origin, Source, UserAgent};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl<'a> FromRequest<'a> for Origin {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let app: &Arc<App> = request.data().ok_or_else(|| Problem::internal("the request carries no App"))?;
+        let user_agent = request.headers().get(USER_AGENT);
+        Ok(Self {
+            source: source_of(request, app),
+            user_agent: user_agent.and_then(|header| UserAgent::from_header(header.as_bytes())),
+            request_id: request.data::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+        })
+    }
+}
+
+/// The address that a request comes from; behind proxies that we trust, the one that they name.
+pub(super) fn source_of(request: &Request, app: &App) -> Source {
+    let peer = match &request.remote_addr().0 {
+        Addr::SocketAddr(address) => address.ip(),
+        // What is called without a network, as tests do, comes from nowhere.
+        _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    let lines = request.headers().get_all(X_FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or_default());
+    app.trusted_proxies.source(peer, lines)
+}
