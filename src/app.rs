@@ -96,7 +96,7 @@ impl App {
         let tx = self.begin().await?;
         let sealed = self.sealer.seal(&self.random, PURPOSE, b"");
         let first = secret_key::first_sealed(&tx, sealed).await?;
-        tx.commit().await?;
+        self.commit(tx).await?;
         Ok(self.sealer.open(PURPOSE, &first).is_some())
     }
 
@@ -106,6 +106,14 @@ impl App {
     /// Where the database gives none in time.
     pub async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         self.db.begin().await
+    }
+
+    /// Commits: when this returns, what was written is on the disk.
+    ///
+    /// # Errors
+    /// Where it may not be.
+    pub async fn commit(&self, tx: DatabaseTransaction) -> Result<(), StoreError> {
+        self.db.commit(tx).await
     }
 
     /// The connections for reading.

@@ -9,11 +9,12 @@ use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxPostgresConnector,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 
+use crate::journal::Journal;
 use crate::settings::{BadSetting, Location};
 use crate::store::StoreError;
 use crate::store::changes::CHANNEL;
@@ -31,8 +32,8 @@ pub struct Database {
 
 #[derive(Clone, Debug)]
 enum Pools {
-    /// The one that writes, and those that read.
-    Sqlite([SqlitePool; 2]),
+    /// The one that writes, and those that read; and what makes commits durable.
+    Sqlite { pools: [SqlitePool; 2], journal: Journal },
     /// One for both.
     Postgres(PgPool),
 }
@@ -78,8 +79,8 @@ impl Database {
     async fn open_sqlite(options: SqliteConnectOptions) -> Result<Self, sea_orm::SqlxError> {
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
-            // An answer goes out after the commit, and a commit is on the disk: what was acknowledged survives.
-            .synchronous(SqliteSynchronous::Full)
+            // Whoever commits waits for the journal, which syncs for many at once.
+            .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
         let pool = |connections| {
@@ -92,12 +93,13 @@ impl Database {
                 // A local file does not drop its connections; asking it each time would double every query.
                 .test_before_acquire(false)
         };
+        let file = options.get_filename().to_path_buf();
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self {
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
             reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader.clone()),
-            pools: Pools::Sqlite([writer, reader]),
+            pools: Pools::Sqlite { pools: [writer, reader], journal: Journal::start(&file)? },
         })
     }
 
@@ -121,12 +123,13 @@ impl Database {
     /// Where a change fails. On PostgreSQL then none is made, on SQLite those before it stay.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         if !self.is_shared() {
-            return Ok(Migrator::up(&self.writer, None).await?);
+            Migrator::up(&self.writer, None).await?;
+            return self.make_durable().await;
         }
         let tx = self.writer.begin().await?;
         tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
         Migrator::up(&tx, None).await?;
-        Ok(tx.commit().await?)
+        self.commit(tx).await
     }
 
     /// Begins a transaction that will write.
@@ -142,6 +145,26 @@ impl Database {
             ..TransactionOptions::default()
         };
         Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// Commits: when this returns, what was written is on the disk.
+    ///
+    /// # Errors
+    /// Where it may not be.
+    #[expect(clippy::disallowed_methods, reason = "this is what adds the rest")]
+    pub async fn commit(&self, tx: DatabaseTransaction) -> Result<(), StoreError> {
+        tx.commit().await?;
+        self.make_durable().await
+    }
+
+    /// PostgreSQL has done so by itself when a commit returns.
+    async fn make_durable(&self) -> Result<(), StoreError> {
+        match &self.pools {
+            Pools::Sqlite { journal, .. } => {
+                journal.sync().await.map_err(|error| StoreError::Unavailable(DbErr::Custom(error.to_string())))
+            }
+            Pools::Postgres(_) => Ok(()),
+        }
     }
 
     /// The connections for reading.
@@ -172,19 +195,19 @@ impl Database {
     #[must_use]
     pub fn connections(&self) -> (usize, usize) {
         let sizes = match &self.pools {
-            Pools::Sqlite(pools) => pools.iter().map(|pool| (pool.size(), pool.num_idle())).collect(),
+            Pools::Sqlite { pools, .. } => pools.iter().map(|pool| (pool.size(), pool.num_idle())).collect(),
             Pools::Postgres(pool) => vec![(pool.size(), pool.num_idle())],
         };
         sizes.into_iter().fold((0, 0), |(open, idle), (size, unused)| (open + size as usize, idle + unused))
     }
 
-    /// Answers if the database does.
+    /// Answers if the database does, and keeps what it is given.
     ///
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.reader.execute_unprepared("SELECT 1").await?;
-        Ok(())
+        self.make_durable().await
     }
 
     /// Closes every connection; SQLite then folds its write-ahead log into the file.

@@ -31,7 +31,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
         let now = app.clock.now();
         let tx = app.begin().await?;
         let removed = expired::remove(&tx, now, now - REMEMBERED, BATCH).await?;
-        tx.commit().await?;
+        app.commit(tx).await?;
         if removed < BATCH {
             return Ok(());
         }

@@ -26,6 +26,7 @@ pub mod database;
 pub mod fault;
 pub mod housekeeping;
 pub mod http;
+mod journal;
 pub mod kernel;
 pub mod logging;
 pub mod mail;

@@ -72,7 +72,7 @@ async fn write(app: &App, usages: &[Usage]) -> Result<(), StoreError> {
     for usage in usages {
         store::usage::add(&tx, usage).await?;
     }
-    Ok(tx.commit().await?)
+    app.commit(tx).await
 }
 
 #[cfg(test)]

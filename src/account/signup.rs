@@ -125,7 +125,7 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     clients::insert(&tx, &client_id, &client_secret.digest(), Some(account.id), now).await?;
     let subject = Subject { account: account.id, session: None, client: Some(&client_id), origin };
     audit::record(&tx, Event::SignedUp, subject, now).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    app.commit(tx).await?;
 
     Ok(SignedUp { account, client_id, client_secret })
 }

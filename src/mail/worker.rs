@@ -41,7 +41,7 @@ pub async fn deliver_waiting(app: &App) -> Result<(), StoreError> {
             let now = app.clock.now();
             let tx = app.begin().await?;
             let is_ours = outbox::lease(&tx, mail.id, now, now + LEASE).await?;
-            tx.commit().await?;
+            app.commit(tx).await?;
             if !is_ours {
                 continue;
             }
@@ -49,7 +49,7 @@ pub async fn deliver_waiting(app: &App) -> Result<(), StoreError> {
                 Ok(()) => {
                     let tx = app.begin().await?;
                     outbox::remove(&tx, mail.id).await?;
-                    tx.commit().await?;
+                    app.commit(tx).await?;
                 }
                 Err(error) => tracing::error!(mail = mail.id, error, "a mail could not be written"),
             }

@@ -8,7 +8,7 @@ use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
-use crate::store::{AccountId, StoreError, accounts, password_resets};
+use crate::store::{AccountId, accounts, password_resets};
 
 /// Mails a reset token to the account with that address; gives the token back for an answer that may show it.
 ///
@@ -35,7 +35,7 @@ pub async fn request_password_reset(
     audit::record(&tx, Event::PasswordResetRequested, subject, now).await?;
     let mail = Mail::PasswordReset { token: &token, expires_at };
     outbox::enqueue(app, &tx, account.map(|_| email.as_str()), &mail, now).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    app.commit(tx).await?;
 
     app.mail_bell.notify_one();
     Ok(token)

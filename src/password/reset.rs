@@ -60,7 +60,7 @@ pub async fn reset_password(
     let subject = Subject { account: account.id, session: None, client: Some(&client.id), origin };
     audit::record(&tx, Event::PasswordReset, subject, now).await?;
     outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::PasswordChanged { at: now }, now).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    app.commit(tx).await?;
 
     app.identities.forget(account.id);
     app.mail_bell.notify_one();

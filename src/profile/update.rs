@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::kernel::origin::Origin;
 use crate::session::identity::Identity;
 use crate::store::audit::{self, Event, Subject};
-use crate::store::{StoreError, accounts, changes};
+use crate::store::{accounts, changes};
 
 pub use crate::store::accounts::ProfileChange;
 
@@ -18,7 +18,7 @@ pub async fn update_profile(app: &App, origin: &Origin, caller: &Identity, chang
         Subject { account: caller.account, session: Some(caller.session), client: Some(&caller.client), origin };
     audit::record(&tx, Event::ProfileUpdated, subject, now).await?;
     changes::announce(&tx, caller.account).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    app.commit(tx).await?;
 
     app.identities.forget(caller.account);
     Ok(())

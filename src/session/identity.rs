@@ -13,7 +13,7 @@ use crate::kernel::clock::Timestamp;
 use crate::kernel::token::{ClientId, Digest, Token};
 use crate::store::accounts::Profile;
 use crate::store::clients::Client;
-use crate::store::{AccountId, SessionId, StoreError, accounts, clients, sessions, tokens};
+use crate::store::{AccountId, SessionId, StoreError, clients, holders};
 
 /// An authenticated caller.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Identity {
     pub profile: Profile,
     client_secret: Digest,
     expires_at: Timestamp,
-    generation: u64,
+    read_at: u64,
 }
 
 /// Client id and secret as a caller sent them.
@@ -76,68 +76,68 @@ pub async fn authenticate(
     bearer: Option<&Token>,
 ) -> Result<Arc<Identity>, IdentityError> {
     let now = app.clock.now();
-    if let Some(identity) = bearer.and_then(|bearer| app.identities.get(&bearer.digest()))
-        && identity.client == sent.id
-        && identity.client_secret.matches(&sent.secret.digest())
-        && now < identity.expires_at
-    {
-        app.usage.count(identity.account, identity.session, now);
-        if let Some(metrics) = &app.metrics {
-            metrics.identified(true);
-        }
-        return Ok(identity);
-    }
-    authenticate_client(app, sent).await?;
-    let digest = bearer.ok_or(IdentityError::InvalidToken)?.digest();
-    let identity = Arc::new(look_up(app, sent, &digest, now).await?);
-    app.identities.remember(digest, identity.clone());
-    if let Some(metrics) = &app.metrics {
-        metrics.identified(false);
-    }
+    let digest = bearer.map(Token::digest);
+    let known = digest.and_then(|digest| app.identities.get(&digest));
+    let was_remembered = known.is_some();
+    let found = match (known, digest) {
+        (Some(identity), _) => Some(identity),
+        (None, Some(digest)) => look_up(app, digest, now).await?,
+        (None, None) => None,
+    };
+    let identity = match found {
+        Some(identity) if identity.counts_for(sent, now) => identity,
+        // Which of the two is wrong: the client is judged first.
+        _ => return Err(authenticate_client(app, sent).await.err().unwrap_or(IdentityError::InvalidToken)),
+    };
     app.usage.count(identity.account, identity.session, now);
+    if let Some(metrics) = &app.metrics {
+        metrics.identified(was_remembered);
+    }
     Ok(identity)
 }
 
-async fn look_up(
-    app: &App,
-    sent: &ClientCredentials,
-    digest: &Digest,
-    now: Timestamp,
-) -> Result<Identity, IdentityError> {
-    let db = app.reader();
-    let token = tokens::find_access(db, digest).await?.ok_or(IdentityError::InvalidToken)?;
-    let session = sessions::find(db, token.session).await?.ok_or(IdentityError::InvalidToken)?;
-    // Whose a token is never changes. What else is read about them does, so the generation is taken first: a change
-    // that passes while we read makes what we read out of date at once.
-    let generation = app.identities.generation(session.account);
-    let client = authenticate_client(app, sent).await?;
-    let session = sessions::find(db, session.id).await?.ok_or(IdentityError::InvalidToken)?;
-    let account = accounts::find(db, session.account).await?.ok_or(IdentityError::InvalidToken)?;
-    if now >= token.expires_at || !session.is_live(now) || session.client != client.id || !account.is_active() {
-        return Err(IdentityError::InvalidToken);
+impl Identity {
+    fn counts_for(&self, sent: &ClientCredentials, now: Timestamp) -> bool {
+        self.client == sent.id && self.client_secret.matches(&sent.secret.digest()) && now < self.expires_at
     }
-    Ok(Identity {
-        account: account.id,
-        session: session.id,
-        client: client.id,
-        profile: account.profile,
-        client_secret: client.secret,
-        expires_at: token.expires_at,
-        generation,
-    })
+}
+
+/// Asks the database, and remembers what counts.
+async fn look_up(app: &App, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>, IdentityError> {
+    // Taken first: a change that passes while we read makes what we read out of date at once.
+    let read_at = app.identities.changes_so_far();
+    let Some(holder) = holders::of_access_token(app.reader(), &digest).await? else { return Ok(None) };
+    if now >= holder.expires_at || !holder.session.is_live(now) || !holder.is_active || holder.client_is_revoked {
+        return Ok(None);
+    }
+    let identity = Arc::new(Identity {
+        account: holder.session.account,
+        session: holder.session.id,
+        client: holder.session.client,
+        profile: holder.profile,
+        client_secret: holder.client_secret,
+        expires_at: holder.expires_at.min(holder.session.expires_at),
+        read_at,
+    });
+    app.identities.remember(digest, identity.clone());
+    Ok(Some(identity))
 }
 
 /// The identities behind tokens that were seen, by the token's digest.
 ///
-/// An entry counts while its account's generation stands. Forgetting an account is one addition to that number, so it
-/// reaches every token of the account, even one that is being looked up at this moment. Accounts share generations
-/// (there is a fixed number of them); a neighbour's change costs one look-up more.
+/// Changes are numbered. An entry knows the number of the last change before it was read, and counts until its account
+/// changes after that. Forgetting an account is one number written down, so it reaches every token of the account, even
+/// one that is being looked up at this moment. Accounts share those places (there is a fixed number of them); a
+/// neighbour's change costs one look-up more.
 ///
 /// Where other nodes change the database too, nothing that is remembered counts unless this node has lately heard them:
 /// [`crate::changes`] says when.
 pub struct Identities {
     entries: Cache<Digest, Arc<Identity>, Bytes>,
-    generations: Box<[AtomicU64]>,
+    /// The number of the last change.
+    changes: AtomicU64,
+    /// The number of the last change of each account.
+    last_changes: Box<[AtomicU64]>,
     /// Until when entries count: microseconds since `started`.
     trusted_until: AtomicU64,
     started: Instant,
@@ -146,7 +146,7 @@ pub struct Identities {
 /// Memory for what is remembered, in bytes, and how many tokens that usually is.
 const CAPACITY: u64 = 32 * 1024 * 1024;
 const USUAL_ENTRIES: usize = 40_000;
-const GENERATIONS: usize = 4_096;
+const PLACES: usize = 4_096;
 
 /// For a database that nobody else changes.
 const FOR_EVER: u64 = u64::MAX;
@@ -155,11 +155,11 @@ impl Identities {
     /// Remembers nothing yet. Where the database is shared, nothing will count before [`Self::trust_until`] says so.
     #[must_use]
     pub fn new(is_shared: bool) -> Self {
-        let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
         let trusted_until = AtomicU64::new(if is_shared { 0 } else { FOR_EVER });
         Self {
             entries: Cache::with_weighter(USUAL_ENTRIES, CAPACITY, Bytes),
-            generations,
+            changes: AtomicU64::default(),
+            last_changes: std::iter::repeat_with(AtomicU64::default).take(PLACES).collect(),
             trusted_until,
             started: Instant::now(),
         }
@@ -168,13 +168,16 @@ impl Identities {
     /// Forgets all that is remembered of an account. Call it after the commit of whatever changed its profile, its
     /// sessions, its standing or its clients, and before the change is acknowledged.
     pub fn forget(&self, account: AccountId) {
-        self.generation_of(account).fetch_add(1, Ordering::SeqCst);
+        let number = self.next_change();
+        // Of two at once, the later number stands.
+        self.last_change_of(account).fetch_max(number, Ordering::SeqCst);
     }
 
     /// Forgets everything: for when changes may have passed unheard.
     pub fn forget_all(&self) {
-        for generation in &self.generations {
-            generation.fetch_add(1, Ordering::SeqCst);
+        let number = self.next_change();
+        for last_change in &self.last_changes {
+            last_change.fetch_max(number, Ordering::SeqCst);
         }
     }
 
@@ -196,19 +199,23 @@ impl Identities {
 
     fn get(&self, digest: &Digest) -> Option<Arc<Identity>> {
         let identity = self.entries.get(digest).filter(|_| self.is_trusted())?;
-        (identity.generation == self.generation(identity.account)).then_some(identity)
+        (self.last_change_of(identity.account).load(Ordering::SeqCst) <= identity.read_at).then_some(identity)
     }
 
     fn remember(&self, digest: Digest, identity: Arc<Identity>) {
         self.entries.insert(digest, identity);
     }
 
-    fn generation(&self, account: AccountId) -> u64 {
-        self.generation_of(account).load(Ordering::SeqCst)
+    fn changes_so_far(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
-    fn generation_of(&self, account: AccountId) -> &AtomicU64 {
-        &self.generations[account.0.unsigned_abs() as usize % GENERATIONS]
+    fn next_change(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn last_change_of(&self, account: AccountId) -> &AtomicU64 {
+        &self.last_changes[account.0.unsigned_abs() as usize % PLACES]
     }
 }
 

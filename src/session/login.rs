@@ -89,7 +89,7 @@ async fn attempt(
     accounts::note_login(&tx, account.id, now).await?;
     let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id), origin };
     audit::record(&tx, Event::LoggedIn, subject, now).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    app.commit(tx).await?;
 
     app.usage.count(account.id, session.id, now);
     Ok(Some(pair))

@@ -9,7 +9,7 @@ use crate::kernel::origin::Origin;
 use crate::kernel::token::Token;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, accounts, changes, sessions, tokens};
+use crate::store::{StoreError, changes, holders, sessions, tokens};
 
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
 /// log anybody out. Later than that somebody has stolen it (RFC 9700, section 4.14.2).
@@ -42,25 +42,21 @@ pub async fn refresh_token(
     let digest = token.digest();
     let now = app.clock.now();
     let tx = app.begin().await?;
-    let kept = tokens::find_refresh(&tx, &digest).await?.ok_or(RefreshError::InvalidRefreshToken)?;
-    let session = sessions::find(&tx, kept.session).await?.ok_or(RefreshError::InvalidRefreshToken)?;
-    let account = accounts::find_locked(&tx, session.account).await?.ok_or(RefreshError::InvalidRefreshToken)?;
-    // Whose a token is never changes. What else was read may have, while this waited for the lock.
-    let kept = tokens::find_refresh(&tx, &digest).await?.ok_or(RefreshError::InvalidRefreshToken)?;
-    let session = sessions::find(&tx, session.id).await?.ok_or(RefreshError::InvalidRefreshToken)?;
-    let is_usable = session.is_live(now) && now < kept.expires_at && account.is_active();
+    let held = holders::of_refresh_token_locked(&tx, &digest).await?.ok_or(RefreshError::InvalidRefreshToken)?;
+    let session = held.session;
+    let is_usable = session.is_live(now) && now < held.expires_at && held.is_active;
     if !is_usable || session.client != client.id {
         return Err(RefreshError::InvalidRefreshToken);
     }
-    let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id), origin };
-    if kept.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
+    let subject = Subject { account: session.account, session: Some(session.id), client: Some(&client.id), origin };
+    if held.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
         sessions::end(&tx, session.id, now).await?;
         audit::record(&tx, Event::RefreshTokenReused, subject, now).await?;
-        changes::announce(&tx, account.id).await?;
-        tx.commit().await.map_err(StoreError::from)?;
-        app.identities.forget(account.id);
+        changes::announce(&tx, session.account).await?;
+        app.commit(tx).await?;
+        app.identities.forget(session.account);
         tracing::warn!(
-            account = account.id.0,
+            account = session.account.0,
             session = session.id.0,
             "a spent refresh token came back: session ended"
         );
@@ -69,8 +65,8 @@ pub async fn refresh_token(
     // Whether it was spent just now or a moment ago makes no difference within the grace.
     tokens::spend_refresh(&tx, &digest, now).await?;
     let pair = issue(app, &tx, &session, now).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    app.commit(tx).await?;
 
-    app.usage.count(account.id, session.id, now);
+    app.usage.count(session.account, session.id, now);
     Ok(pair)
 }

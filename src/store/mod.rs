@@ -8,6 +8,7 @@ pub mod changes;
 pub mod clients;
 mod entity;
 pub mod expired;
+pub mod holders;
 pub mod outbox;
 pub mod password_resets;
 pub mod secret_key;

@@ -51,11 +51,6 @@ pub async fn open(
     read(row.insert(db).await?)
 }
 
-/// The session with that number.
-pub async fn find(db: &impl ConnectionTrait, id: SessionId) -> Result<Option<Session>, StoreError> {
-    Entity::find_by_id(id.0).one(db).await?.map(read).transpose()
-}
-
 /// Ends one session.
 pub async fn end(db: &impl ConnectionTrait, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
     end_where(db, Column::Id.eq(id.0), now).await

@@ -115,7 +115,7 @@ async fn a_letter_sealed_with_another_key_stays_and_does_not_stop_the_others() {
     let app = TestApp::start().await;
     let tx = app.app.begin().await.unwrap();
     outbox::insert(&tx, b"sealed with a key that was thrown away".to_vec(), app.app.clock.now()).await.unwrap();
-    tx.commit().await.unwrap();
+    app.app.commit(tx).await.unwrap();
     app.sign_up("thandi").await.request_reset().await;
 
     assert_eq!(app.deliver_mail().await.len(), 1);

@@ -123,7 +123,7 @@ impl TestApp {
         let (id, secret) = (ClientId::new(&self.app.random), Token::new_client_secret(&self.app.random));
         let tx = self.app.begin().await.unwrap();
         clients::insert(&tx, &id, &secret.digest(), None, self.app.clock.now()).await.unwrap();
-        tx.commit().await.unwrap();
+        self.app.commit(tx).await.unwrap();
         self.anon().with_client(id.as_str(), secret.expose())
     }
 
@@ -133,7 +133,7 @@ impl TestApp {
         let owner = clients::find(self.app.reader(), &id).await.unwrap().unwrap().owner;
         let tx = self.app.begin().await.unwrap();
         clients::revoke(&tx, &id, self.app.clock.now()).await.unwrap();
-        tx.commit().await.unwrap();
+        self.app.commit(tx).await.unwrap();
         self.app.identities.forget(owner.unwrap());
     }
 
@@ -141,7 +141,7 @@ impl TestApp {
     pub(crate) async fn set_status(&self, id: AccountId, status: &str) {
         let tx = self.app.begin().await.unwrap();
         accounts::set_status(&tx, id, status).await.unwrap();
-        tx.commit().await.unwrap();
+        self.app.commit(tx).await.unwrap();
         self.app.identities.forget(id);
     }
 

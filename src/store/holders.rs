@@ -1,0 +1,146 @@
+//! Who holds a token: everything that tells, in one query, for a query is a round trip.
+
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+
+use super::accounts::{ACTIVE, Profile};
+use super::sessions::Session;
+use super::{AccountId, SessionId, StoreError, corrupt};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::token::{ClientId, Digest};
+
+/// What stands behind an access token.
+#[derive(Debug)]
+pub struct AccessHolder {
+    /// When the token is over.
+    pub expires_at: Timestamp,
+    /// The session that it belongs to.
+    pub session: Session,
+    /// Whether the account may log in.
+    pub is_active: bool,
+    /// What the account told about itself.
+    pub profile: Profile,
+    /// What is kept of the secret of the session's client.
+    pub client_secret: Digest,
+    /// Whether that client was taken out of use.
+    pub client_is_revoked: bool,
+}
+
+/// What stands behind a refresh token.
+#[derive(Debug)]
+pub struct RefreshHolder {
+    /// When the token is over.
+    pub expires_at: Timestamp,
+    /// When it was first exchanged for a new pair.
+    pub spent_at: Option<Timestamp>,
+    /// The session that it belongs to.
+    pub session: Session,
+    /// Whether the account may log in.
+    pub is_active: bool,
+}
+
+const OF_ACCESS_TOKEN: &str = "\
+    SELECT token.expires_at AS token_expires_at, \
+        session.id, session.account_id, session.client_id, session.expires_at, session.ended_at, account.status, \
+        account.email, account.organisation, account.contact_name, account.contact_phone, account.contact_email, \
+        account.address, account.industry, account.use_case, client.secret_digest, client.revoked_at \
+    FROM access_tokens AS token \
+    JOIN sessions AS session ON session.id = token.session_id \
+    JOIN accounts AS account ON account.id = session.account_id \
+    JOIN clients AS client ON client.client_id = session.client_id \
+    WHERE token.digest = $1";
+
+/// The account stands first, for whoever changes what belongs to it locks in this order.
+const OF_REFRESH_TOKEN: &str = "\
+    SELECT token.expires_at AS token_expires_at, token.spent_at, \
+        session.id, session.account_id, session.client_id, session.expires_at, session.ended_at, account.status \
+    FROM accounts AS account \
+    JOIN sessions AS session ON session.account_id = account.id \
+    JOIN refresh_tokens AS token ON token.session_id = session.id \
+    WHERE token.digest = $1";
+
+#[derive(FromQueryResult)]
+struct SessionRow {
+    token_expires_at: i64,
+    id: i64,
+    account_id: i64,
+    client_id: String,
+    expires_at: i64,
+    ended_at: Option<i64>,
+    status: String,
+}
+
+impl SessionRow {
+    fn session(&self) -> Result<Session, StoreError> {
+        Ok(Session {
+            id: SessionId(self.id),
+            account: AccountId(self.account_id),
+            client: ClientId::parse(&self.client_id).ok_or_else(|| corrupt("client id"))?,
+            expires_at: Timestamp::from_micros(self.expires_at),
+            has_ended: self.ended_at.is_some(),
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+struct ProfileRow {
+    email: String,
+    organisation: String,
+    contact_name: String,
+    contact_phone: String,
+    contact_email: String,
+    address: Option<String>,
+    industry: Option<String>,
+    use_case: Option<String>,
+}
+
+/// What stands behind the access token with that digest, whether or not any of it still counts.
+pub async fn of_access_token(db: &impl ConnectionTrait, digest: &Digest) -> Result<Option<AccessHolder>, StoreError> {
+    let query = query(db.get_database_backend(), OF_ACCESS_TOKEN.to_owned(), digest);
+    let Some(row) = db.query_one_raw(query).await? else { return Ok(None) };
+    let held = SessionRow::from_query_result(&row, "")?;
+    let profile = ProfileRow::from_query_result(&row, "")?;
+    let secret: Vec<u8> = row.try_get("", "secret_digest")?;
+    let revoked_at: Option<i64> = row.try_get("", "revoked_at")?;
+    Ok(Some(AccessHolder {
+        expires_at: Timestamp::from_micros(held.token_expires_at),
+        session: held.session()?,
+        is_active: held.status == ACTIVE,
+        profile: Profile {
+            email: profile.email,
+            organisation: profile.organisation,
+            contact_name: profile.contact_name,
+            contact_phone: profile.contact_phone,
+            contact_email: profile.contact_email,
+            address: profile.address,
+            industry: profile.industry,
+            use_case: profile.use_case,
+        },
+        client_secret: Digest::from_bytes(&secret).ok_or_else(|| corrupt("client secret digest"))?,
+        client_is_revoked: revoked_at.is_some(),
+    }))
+}
+
+/// What stands behind the refresh token with that digest, as it is once nobody else is changing it: account, session and
+/// token are locked until the transaction ends. (SQLite has one writer, which is lock enough.)
+pub async fn of_refresh_token_locked(
+    db: &impl ConnectionTrait,
+    digest: &Digest,
+) -> Result<Option<RefreshHolder>, StoreError> {
+    let backend = db.get_database_backend();
+    let lock = if backend == DbBackend::Postgres { " FOR UPDATE" } else { "" };
+    let Some(row) = db.query_one_raw(query(backend, format!("{OF_REFRESH_TOKEN}{lock}"), digest)).await? else {
+        return Ok(None);
+    };
+    let held = SessionRow::from_query_result(&row, "")?;
+    let spent_at: Option<i64> = row.try_get("", "spent_at")?;
+    Ok(Some(RefreshHolder {
+        expires_at: Timestamp::from_micros(held.token_expires_at),
+        spent_at: spent_at.map(Timestamp::from_micros),
+        session: held.session()?,
+        is_active: held.status == ACTIVE,
+    }))
+}
+
+fn query(backend: DbBackend, sql: String, digest: &Digest) -> Statement {
+    Statement::from_sql_and_values(backend, sql, [digest.as_bytes().to_vec().into()])
+}
