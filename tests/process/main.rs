@@ -4,6 +4,7 @@
 
 mod commands;
 mod files;
+mod log;
 mod server;
 mod settings;
 mod stopping;
