@@ -5,7 +5,10 @@ use std::time::Duration;
 use poem::Request;
 use poem::http::{Method, StatusCode, Uri};
 
+use super::origin::source_of;
 use super::request_id::RequestId;
+use crate::app::App;
+use crate::kernel::origin::Source;
 
 /// What `--log-filter` calls it. Off by default: a line costs as much as a profile read.
 const TARGET: &str = "access";
@@ -16,13 +19,17 @@ const LONGEST_PATH: usize = 256;
 pub(super) struct Asked {
     method: Method,
     uri: Uri,
+    source: Source,
 }
 
 impl Asked {
     /// `None` where the line would not be written; that costs one look at a number that tracing keeps.
-    pub(super) fn of(request: &Request) -> Option<Self> {
-        tracing::enabled!(target: TARGET, tracing::Level::INFO)
-            .then(|| Self { method: request.method().clone(), uri: request.uri().clone() })
+    pub(super) fn of(request: &Request, app: &App) -> Option<Self> {
+        tracing::enabled!(target: TARGET, tracing::Level::INFO).then(|| Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            source: source_of(request, app),
+        })
     }
 
     /// Writes the line. The query is left out: a caller who puts a secret there by mistake is not to find it in a log.
@@ -37,6 +44,7 @@ impl Asked {
         tracing::info!(
             target: TARGET,
             %request_id,
+            source = %self.source,
             method = self.method.as_str(),
             path = &path[..path.floor_char_boundary(LONGEST_PATH)],
             operation = operation.unwrap_or("none"),

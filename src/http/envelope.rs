@@ -96,7 +96,7 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let request_id = RequestId::choose(request.headers().get(X_REQUEST_ID), &self.app.random);
         let origin = self.cors.listed_origin(request.headers());
-        let asked = Asked::of(&request);
+        let asked = Asked::of(&request, &self.app);
         let metrics = self.app.metrics.as_ref();
         // Nobody looks at the clock for nothing.
         let started = (asked.is_some() || metrics.is_some()).then(Instant::now);

@@ -22,12 +22,13 @@ async fn in_json_an_answer_is_an_object_that_stands_on_one_line() {
     let line = &lines[1];
     let mut names: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    let expected = "duration_us level message method operation path request_id status target timestamp";
+    let expected = "duration_us level message method operation path request_id source status target timestamp";
     assert_eq!(names.join(" "), expected);
     let texts = [
         ("level", "INFO"),
         ("message", "answered"),
         ("request_id", "call-1"),
+        ("source", "127.0.0.1"),
         ("method", "GET"),
         ("path", "/api/v1/auth/profile/"),
         ("operation", "getProfile"),

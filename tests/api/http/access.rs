@@ -30,7 +30,7 @@ async fn each_answer_is_a_line_that_says_what_was_asked_and_answered() {
         let lines = lines(&log);
         let [line] = &lines[..] else { panic!("{lines:?}") };
         let expected = format!(
-            " INFO access: answered request_id=call-{number} method=\"{method}\" path=\"{path}\" \
+            " INFO access: answered request_id=call-{number} source=0.0.0.0 method=\"{method}\" path=\"{path}\" \
              operation=\"{operation}\" status={status} duration_us="
         );
         assert!(line.contains(&expected), "{line}");
