@@ -10,7 +10,7 @@ use super::request_id::RequestId;
 use crate::app::App;
 use crate::kernel::origin::Source;
 
-/// What `--log-filter` calls it. Off by default: a line costs as much as a profile read.
+/// What `--log-filter` calls it. Off by default: profile reads come by the ten thousand a second.
 const TARGET: &str = "access";
 /// How much of a path is written down, in bytes: a stranger may make it tens of thousands long.
 const LONGEST_PATH: usize = 256;
