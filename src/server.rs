@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::{Endpoint, Response};
+use sd_notify::NotifyState;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -82,6 +83,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     let address = listener.local_addr()?;
     tracing::info!(%address, public_url = %app.settings.public_url, "listening; documentation at /docs/");
+    // systemd waits for this where its unit says `Type=notify`; elsewhere nobody is told.
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        tracing::warn!(%error, "systemd could not be told that the server listens");
+    }
 
     let mail = tokio::spawn({
         let app = app.clone();

@@ -97,12 +97,13 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged: a level, or levels by module
+    /// What is logged: a level, or levels by target; a line for each answered request is the target access at level
+    /// info, off by default
     #[arg(
         long,
         env = "RUST_LOG",
         value_name = "FILTER",
-        default_value = "info,poem=warn,sea_orm_migration=warn,sqlx=warn"
+        default_value = "info,access=off,poem=warn,sea_orm_migration=warn,sqlx=warn"
     )]
     pub log_filter: String,
 }

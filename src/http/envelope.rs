@@ -11,6 +11,7 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, IntoResponse, Request, Response};
 use poem_openapi::OperationId;
 
+use super::access::Asked;
 use super::cors::{self, Cors};
 use super::problem::{Code, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -95,10 +96,10 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let request_id = RequestId::choose(request.headers().get(X_REQUEST_ID), &self.app.random);
         let origin = self.cors.listed_origin(request.headers());
-        let is_logged = tracing::enabled!(tracing::Level::DEBUG);
-        let what = is_logged.then(|| (request.method().clone(), request.uri().path().to_owned()));
-
-        let started = self.app.metrics.as_ref().map(|metrics| (metrics, Instant::now()));
+        let asked = Asked::of(&request, &self.app);
+        let metrics = self.app.metrics.as_ref();
+        // Nobody looks at the clock for nothing.
+        let started = (asked.is_some() || metrics.is_some()).then(Instant::now);
         let outcome = if origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
             Outcome::of(Ok(cors::preflight()))
         } else {
@@ -116,11 +117,13 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
             problem.to_response(&request_id, &self.app.settings.public_url)
         });
 
-        if let Some((metrics, started)) = started {
-            metrics.answered(outcome.operation, response.status().as_u16(), started.elapsed());
-        }
-        if let Some((method, path)) = what {
-            tracing::debug!(%request_id, %method, path, status = response.status().as_u16(), "answered");
+        if let Some(took) = started.map(|started| started.elapsed()) {
+            if let Some(metrics) = metrics {
+                metrics.answered(outcome.operation, response.status().as_u16(), took);
+            }
+            if let Some(asked) = asked {
+                asked.answered(&request_id, outcome.operation, response.status(), took);
+            }
         }
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, request_id.header_value());

@@ -1,5 +1,6 @@
 //! What all operations share on the wire: bodies, callers, errors, headers, the spec and its pages.
 
+mod access;
 pub mod body;
 pub mod caller;
 mod cors;

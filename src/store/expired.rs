@@ -1,16 +1,18 @@
 //! Removing what has expired, a little at a time.
 
-use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::StoreError;
-use super::entity::{access_token, password_reset, session};
+use super::entity::{access_token, password_reset, refresh_token, session};
 use crate::kernel::clock::Timestamp;
 
 /// Removes at most `limit` of each: access tokens and resets that expired before `now`, sessions that expired before
-/// `now` or were ended before `forgotten`, with their tokens. Returns how many rows that were looked for went.
+/// `now` or were ended before `forgotten`, with their tokens. Returns how many rows went.
 ///
-/// A spent refresh token stays as long as its session: it is what a theft is noticed by.
+/// A spent refresh token stays as long as its session, however many there are: it is what a theft is noticed by. Were
+/// but the last few kept, a thief would exchange theirs often enough to push out the one that its owner still holds,
+/// and the owner's next call would be refused as unknown instead of ending the thief's session.
 pub async fn remove(
     db: &impl ConnectionTrait,
     now: Timestamp,
@@ -25,13 +27,20 @@ pub async fn remove(
     let tokens = access_token::Entity::delete_many().filter(access_token::Column::Digest.in_subquery(old));
     let old = some("password_resets", "digest", password_reset::Column::ExpiresAt.lt(now));
     let resets = password_reset::Entity::delete_many().filter(password_reset::Column::Digest.in_subquery(old));
-    let old = some("sessions", "id", session::Column::ExpiresAt.lt(now));
-    let sessions = session::Entity::delete_many().filter(session::Column::Id.in_subquery(old));
-    let old = some("sessions", "id", session::Column::EndedAt.lt(forgotten));
-    let ended = session::Entity::delete_many().filter(session::Column::Id.in_subquery(old));
-    let mut removed = tokens.exec(db).await?.rows_affected;
-    removed += resets.exec(db).await?.rows_affected;
-    removed += sessions.exec(db).await?.rows_affected;
-    removed += ended.exec(db).await?.rows_affected;
+    let mut removed = tokens.exec(db).await?.rows_affected + resets.exec(db).await?.rows_affected;
+
+    for (column, before) in [(session::Column::ExpiresAt, now), (session::Column::EndedAt, forgotten)] {
+        // In the order of an index, so that both statements mean the same sessions.
+        let old = || some("sessions", "id", column.lt(before)).order_by(column, Order::Asc).to_owned();
+        // Its tokens first: a session that was refreshed ten thousand times would take them all along at once.
+        let tokens = some("refresh_tokens", "digest", Expr::col("session_id").in_subquery(old()));
+        let tokens = refresh_token::Entity::delete_many().filter(refresh_token::Column::Digest.in_subquery(tokens));
+        let gone = tokens.exec(db).await?.rows_affected;
+        removed += gone;
+        if gone < limit {
+            let sessions = session::Entity::delete_many().filter(session::Column::Id.in_subquery(old()));
+            removed += sessions.exec(db).await?.rows_affected;
+        }
+    }
     Ok(removed)
 }

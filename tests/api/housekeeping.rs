@@ -58,3 +58,19 @@ async fn the_tables_stay_flat_over_many_sessions() {
     assert_eq!(sizes[0], [40, 40, 20, 0]);
     assert!(sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
 }
+
+#[tokio::test]
+async fn a_session_goes_even_where_its_tokens_are_more_than_one_batch() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    for _ in 0..510 {
+        thandi.client.refresh(&session.refresh_token).await.expect(200);
+    }
+    app.advance(DAY * 30 - Duration::from_secs(1));
+    housekeeping::sweep(&app.app).await.unwrap();
+    assert_eq!(rows(&app).await, [0, 511, 1, 0]);
+    app.advance(Duration::from_secs(2));
+    housekeeping::sweep(&app.app).await.unwrap();
+    assert_eq!(rows(&app).await, [0, 0, 0, 0]);
+}

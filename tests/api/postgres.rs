@@ -23,7 +23,7 @@ fn the_whole_suite_passes_on_postgres() {
     }
     let Some(server) = Postgres::start() else { return skip() };
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--include-ignored", TESTS_AT_ONCE, "--skip", WHOLE_SUITE])
+        .args(["--include-ignored", TESTS_AT_ONCE, "--skip", WHOLE_SUITE, "--skip", "endurance::"])
         .env(VARIABLE, server.url("postgres"))
         .output()
         .unwrap();

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod commands;
+mod deployment;
 mod files;
+mod log;
 mod server;
 mod settings;
 mod stopping;

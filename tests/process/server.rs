@@ -141,8 +141,7 @@ fn follow(stderr: std::process::ChildStderr) -> (Arc<Mutex<String>>, Receiver<So
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines() {
             let Ok(line) = line else { return };
-            let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
-            if let Some(address) = address.filter(|_| line.contains("listening")).and_then(|text| text.parse().ok()) {
+            if let Some(address) = address_in(&line).filter(|_| line.contains("listening")) {
                 let _ = found.send(address);
             }
             let mut log = collected.lock().unwrap();
@@ -151,6 +150,12 @@ fn follow(stderr: std::process::ChildStderr) -> (Arc<Mutex<String>>, Receiver<So
         }
     });
     (log, listening)
+}
+
+/// The address that a line of either format tells.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let rest = line.split("address=").nth(1).or_else(|| line.split("\"address\":\"").nth(1))?;
+    rest.split([' ', '"']).next()?.parse().ok()
 }
 
 pub(crate) const PASSWORD: &str = "maize-lantern-47-tide";
