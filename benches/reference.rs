@@ -15,10 +15,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use documines_auth::kernel::clock::Clock;
+use documines_auth::kernel::clock::{Clock, Timestamp};
 use documines_auth::kernel::random::Random;
 use documines_auth::kernel::token::{ClientId, Token};
-use documines_auth::store::{AccountId, SessionId, clients, sessions, tokens};
+use documines_auth::store::{AccountId, clients, sessions, tokens};
 use poem::listener::TcpListener;
 use poem::{Route, Server, get, handler, http::header::CONTENT_TYPE};
 use sea_orm::sqlx::postgres::PgPoolOptions;
@@ -162,7 +162,13 @@ async fn fill(url: &str, accounts: i64, sessions: i64) -> Done {
         };
         tx.execute_unprepared(&sql).await?;
     }
-    let at = |micros| documines_auth::kernel::clock::Timestamp::from_micros(micros);
+    if backend == DbBackend::Postgres {
+        for table in ["accounts", "sessions"] {
+            let sql = format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}");
+            tx.execute_unprepared(&sql).await?;
+        }
+    }
+    let at = Timestamp::from_micros;
     for number in 0..sessions {
         // Spread over the accounts, so that what is read of one lies far from what is read of the next.
         let account = AccountId(number * (accounts / sessions).max(1) % accounts + 1);
@@ -170,18 +176,11 @@ async fn fill(url: &str, accounts: i64, sessions: i64) -> Done {
         let (access, refresh) = (Token::new_bearer(&random), Token::new_bearer(&random));
         clients::insert(&tx, &id, &secret.digest(), Some(account), at(now)).await?;
         let session = sessions::open(&tx, account, &id, at(now), at(later)).await?;
-        let SessionId(_) = session.id;
         tokens::insert_access(&tx, &access.digest(), session.id, at(now), at(later)).await?;
         tokens::insert_refresh(&tx, &refresh.digest(), session.id, at(now), at(later)).await?;
         println!("{} {} {} {}", id.as_str(), secret.expose(), access.expose(), refresh.expose());
     }
     tx.commit().await?;
-    if backend == DbBackend::Postgres {
-        for table in ["accounts", "sessions"] {
-            let sql = format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}");
-            db.execute_unprepared(&sql).await?;
-        }
-        db.execute_unprepared("ANALYZE").await?;
-    }
+    db.execute_unprepared("ANALYZE").await?;
     Ok(())
 }
