@@ -7,6 +7,8 @@ const REFUSED = /^Failed to load resource: the server responded with a status of
 
 export async function openPage(browser, origin, options) {
   const context = await browser.newContext(options);
+  // A busy machine draws slowly; nothing here is about speed.
+  context.setDefaultTimeout(180_000);
   const complaints = [];
   await context.exposeBinding("violation", (_, text) => complaints.push(`policy: ${text}`));
   await context.addInitScript(() => {
