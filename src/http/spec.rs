@@ -31,12 +31,8 @@ pub enum Tag {
 const DESCRIPTION: &str = "\
 Signs people up to AI DocuMines, logs them in, keeps their profile and credentials.
 
-**Try it here, in four steps:**
-
-1. **signup** – press *Execute*. The answer holds `client_id` and `client_secret`; the secret is shown this once.
-2. **Authorize** (the button with the lock) – paste both into `clientId` and `clientSecret`.
-3. **login** – press *Execute*, then paste `access_token` into `bearer` behind *Authorize*.
-4. **getProfile** and the others now answer. What you pasted is still there when you load the page again.
+`signup` gives a client, `login` with that client gives an access token; the other operations want both. Send the
+client as `X-Client-ID` and `X-Client-Secret`, the token as `Authorization: Bearer`. The client's secret is shown once.
 
 Errors are problem details (RFC 9457): programs tell them apart by `code`, and `type` leads to an explanation. Every
 answer carries the header `X-Request-ID`; quote it when you report a problem. A path answers with and without its

@@ -10,10 +10,15 @@ async fn get(app: &TestApp, path: &str) -> Answer {
     app.anon().page(Method::GET, path).send().await
 }
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 12] = [
     ("/docs", "text/html; charset=utf-8"),
     ("/docs/", "text/html; charset=utf-8"),
+    ("/docs/accessible.js", "text/javascript; charset=utf-8"),
+    ("/docs/credentials.js", "text/javascript; charset=utf-8"),
+    ("/docs/operations.js", "text/javascript; charset=utf-8"),
     ("/docs/start.js", "text/javascript; charset=utf-8"),
+    ("/docs/welcome.js", "text/javascript; charset=utf-8"),
+    ("/docs/style.css", "text/css; charset=utf-8"),
     ("/docs/swagger-ui.js", "text/javascript; charset=utf-8"),
     ("/docs/swagger-ui.css", "text/css; charset=utf-8"),
     ("/openapi.json", "application/json"),
@@ -35,7 +40,7 @@ async fn each_file_has_its_media_type_and_a_policy_without_outside_hosts() {
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some(media_type)), "{path}");
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("http"), "{policy}");
-        assert!(!policy.contains("script-src 'self' 'unsafe"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
         assert!(!answer.body.is_empty(), "{path}");
     }
 }
