@@ -1,12 +1,11 @@
 //! Everything that a rule may need, put together once.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
 use crate::database::Database;
@@ -14,11 +13,13 @@ use crate::kernel::clock::Clock;
 use crate::kernel::origin::TrustedProxies;
 use crate::kernel::random::Random;
 use crate::kernel::seal::Sealer;
+use crate::mail::transport::Transport;
 use crate::metrics::Metrics;
 use crate::password::hasher::Hasher;
+use crate::secret_key;
 use crate::session::identity::Identities;
 use crate::settings::{BadSetting, Settings};
-use crate::store::{StoreError, secret_key};
+use crate::store::StoreError;
 use crate::usage::Tally;
 
 /// The server's parts. One per process; tests make one each.
@@ -44,6 +45,8 @@ pub struct App {
     pub metrics: Option<Metrics>,
     /// Rung when mail was put into the outbox.
     pub mail_bell: Notify,
+    /// How mail leaves.
+    pub mail_transport: Transport,
     db: Database,
 }
 
@@ -54,11 +57,8 @@ impl App {
     /// The first setting that cannot be followed.
     pub async fn start(settings: Settings, clock: Clock, random: Random) -> Result<Self, BadSetting> {
         make_private_folder(&settings.data_dir)?;
-        let (flag, key) = match settings.given_secret_key()? {
-            Some(key) => ("--secret-key", key),
-            None => ("--data-dir", read_or_make_key(&settings.data_dir.join("secret.key"), &random)?),
-        };
-        let sealer = Sealer::new(&key).map_err(|reason| BadSetting::new(flag, format!("the secret key {reason}")))?;
+        let (sealer, key_flag) = secret_key::sealer(&settings, &random)?;
+        let mail_transport = Transport::from_settings(&settings)?;
         let (memory, passes, lanes) =
             (settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism);
         let hasher = Hasher::start(memory, passes, lanes, random.clone())
@@ -66,9 +66,10 @@ impl App {
         let db = Database::open(&settings.database()?).await?;
         let refuse = |error: StoreError| BadSetting::new("--database-url", error);
         db.migrate().await.map_err(refuse)?;
+        secret_key::check(&db, &sealer, &random, key_flag).await?;
         let identities = Identities::new(db.is_shared());
         let metrics = settings.metrics_listen.map(|_| Metrics::default());
-        let app = Self {
+        Ok(Self {
             trusted_proxies: settings.trusted_proxies.iter().copied().collect(),
             settings,
             clock,
@@ -78,26 +79,10 @@ impl App {
             identities,
             usage: Tally::default(),
             mail_bell: Notify::new(),
+            mail_transport,
             metrics,
             db,
-        };
-        if !app.has_the_databases_key().await.map_err(refuse)? {
-            return Err(BadSetting::new(
-                flag,
-                "the database was sealed with another secret key; every node needs that one",
-            ));
-        }
-        Ok(app)
-    }
-
-    /// Whether the secret key is the one that the database was sealed with; that of the first server becomes it.
-    async fn has_the_databases_key(&self) -> Result<bool, StoreError> {
-        const PURPOSE: &str = "secret key check";
-        let tx = self.begin().await?;
-        let sealed = self.sealer.seal(&self.random, PURPOSE, b"");
-        let first = secret_key::first_sealed(&tx, sealed).await?;
-        self.commit(tx).await?;
-        Ok(self.sealer.open(PURPOSE, &first).is_some())
+        })
     }
 
     /// Begins a transaction that will write.
@@ -150,19 +135,22 @@ pub fn write_whole(file: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut part = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     part.write_all(content)?;
     part.sync_all()?;
-    fs::rename(&unfinished, file)
+    fs::rename(&unfinished, file)?;
+    // The new name is on the disk when the folder is.
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-fn read_or_make_key(file: &Path, random: &Random) -> Result<SecretString, BadSetting> {
-    let refuse =
-        |error: std::io::Error| BadSetting::new("--data-dir", format!("cannot keep {}: {error}", file.display()));
-    match fs::read_to_string(file) {
-        Ok(key) => Ok(key.into()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = Sealer::new_key(random);
-            write_whole(file, key.expose_secret().as_bytes()).map_err(refuse)?;
-            Ok(key)
-        }
-        Err(error) => Err(refuse(error)),
-    }
+/// Holds the data folder: one process at a time. The lock goes with the process, however that ends.
+///
+/// # Errors
+/// Where another process holds it.
+pub fn lock(folder: &Path) -> Result<File, BadSetting> {
+    let file = folder.join("lock");
+    let refuse = |why: String| BadSetting::new("--data-dir", why);
+    let lock = File::create(&file).map_err(|error| refuse(format!("cannot make {}: {error}", file.display())))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => refuse(format!("{} is in use by another documines-auth process", folder.display())),
+        TryLockError::Error(error) => refuse(format!("cannot lock {}: {error}", file.display())),
+    })?;
+    Ok(lock)
 }

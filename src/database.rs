@@ -76,6 +76,19 @@ impl Database {
         opened.map_err(|error| refuse(format!("cannot open the database: {error}")))
     }
 
+    /// Opens a database that is there: for commands that have nothing to do with an empty one.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where the file is missing.
+    pub async fn open_existing(location: &Location) -> Result<Self, BadSetting> {
+        match location {
+            Location::File(file) if !file.exists() => {
+                Err(BadSetting::new("--data-dir", format!("there is no database in {}", file.display())))
+            }
+            _ => Self::open(location).await,
+        }
+    }
+
     async fn open_sqlite(options: SqliteConnectOptions) -> Result<Self, sea_orm::SqlxError> {
         let options = options
             .journal_mode(SqliteJournalMode::Wal)

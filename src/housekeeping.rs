@@ -11,6 +11,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const BATCH: u64 = 500;
 /// How long an ended session is kept, for those who look into what happened.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long mail that was given up is kept, for an operator to have it tried again.
+const UNDELIVERABLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Removes what has expired, for ever.
 pub async fn run(app: &App) {
@@ -30,7 +32,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     loop {
         let now = app.clock.now();
         let tx = app.begin().await?;
-        let removed = expired::remove(&tx, now, now - REMEMBERED, BATCH).await?;
+        let removed = expired::remove(&tx, now, now - REMEMBERED, now - UNDELIVERABLE, BATCH).await?;
         app.commit(tx).await?;
         if removed < BATCH {
             return Ok(());

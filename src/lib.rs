@@ -33,6 +33,7 @@ pub mod mail;
 pub mod metrics;
 pub mod password;
 pub mod profile;
+pub mod secret_key;
 pub mod server;
 pub mod session;
 pub mod settings;

@@ -1,11 +1,14 @@
-//! The command line: `serve` (the default), `migrate`, `openapi`.
+//! The command line: `serve` (the default), `migrate`, `mail`, `key`, `openapi`.
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use documines_auth::http::spec;
+use documines_auth::kernel::random::Random;
 use documines_auth::logging;
+use documines_auth::mail::admin as mail;
+use documines_auth::secret_key;
 use documines_auth::server::{self, ServeError};
 use documines_auth::settings::{self, Settings};
 
@@ -26,8 +29,44 @@ enum Task {
     Serve(Settings),
     /// Migrate the database and exit
     Migrate(Settings),
+    /// Look after mail that does not go out; the server may run meanwhile
+    #[command(subcommand)]
+    Mail(MailTask),
+    /// Look after the secret key
+    #[command(subcommand)]
+    Key(KeyTask),
     /// Print the OpenAPI document; needs neither a database nor settings
     Openapi(OpenapiArgs),
+}
+
+#[derive(Subcommand)]
+enum MailTask {
+    /// List the mail that waits or was given up, with its number, kind, age, tries, next try and last error
+    List(Settings),
+    /// Have mail that failed tried again at once, and for another day
+    Retry(RetryArgs),
+}
+
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["ids", "all"]))]
+struct RetryArgs {
+    /// Numbers of mails, as `mail list` shows them
+    #[arg(value_name = "ID")]
+    ids: Vec<i64>,
+
+    /// All that was given up
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Subcommand)]
+enum KeyTask {
+    /// Seal everything anew with the first of the secret keys. A server that made its key itself is given a new one, and
+    /// must not run meanwhile
+    Rotate(Settings),
 }
 
 #[derive(Args)]
@@ -67,23 +106,35 @@ fn run() -> Result<(), ServeError> {
             logging::start(&settings)?;
             block_on(server::migrate(settings))
         }
+        Task::Mail(MailTask::List(settings)) => print(&block_on(mail::list(&settings))?),
+        Task::Mail(MailTask::Retry(RetryArgs { ids, settings, .. })) => print(&block_on(mail::retry(&settings, &ids))?),
+        Task::Key(KeyTask::Rotate(settings)) => {
+            print(&block_on(secret_key::rotate(&settings, &Random::from_system()))?)
+        }
         Task::Openapi(OpenapiArgs { format }) => {
             let document = spec::document();
             let text = match format {
                 Format::Json => spec::to_json(&document),
                 Format::Yaml => spec::to_yaml(&document),
             };
-            match std::io::stdout().write_all(text.as_bytes()) {
-                // Whoever read it has read enough (`… | head`).
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-                written => Ok(written?),
-            }
+            print(&text)
         }
     }
 }
 
-fn block_on(task: impl Future<Output = Result<(), ServeError>>) -> Result<(), ServeError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+fn print(text: &str) -> Result<(), ServeError> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever read it has read enough (`… | head`).
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+fn block_on<T, E>(task: impl Future<Output = Result<T, E>>) -> Result<T, ServeError>
+where
+    ServeError: From<E>,
+{
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)?)
 }
 
 /// Reads the command line. Without a command it is `serve`; `--help` alone shows the settings of `serve` too.
@@ -99,15 +150,19 @@ fn parse_arguments() -> Task {
     let command = Cli::command()
         .override_usage("documines-auth [COMMAND] [SETTINGS]")
         .after_help(settings_help())
-        .mut_subcommands(|command| command.mut_args(settings::ignore_empty_variable));
+        .mut_subcommands(ignore_empty_variables);
     let parsed = command.try_get_matches_from(arguments);
     let task = parsed.and_then(|matches| <Cli as clap::FromArgMatches>::from_arg_matches(&matches));
     task.map_or_else(|error| refuse(&error), |cli| cli.command)
 }
 
+fn ignore_empty_variables(command: Command) -> Command {
+    command.mut_args(settings::ignore_empty_variable).mut_subcommands(ignore_empty_variables)
+}
+
 fn settings_help() -> String {
     let settings = Settings::augment_args(Command::new("serve").disable_help_flag(true));
-    let help = settings.help_template("Settings of serve and migrate:\n{options}").render_help();
+    let help = settings.help_template("Settings of every command but openapi:\n{options}").render_help();
     help.to_string()
 }
 

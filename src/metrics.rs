@@ -28,6 +28,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     latency: Family<OperationLabels, Histogram, fn() -> Histogram>,
     identities: Family<IdentityLabels, Counter>,
+    mails: Family<MailLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,12 +47,18 @@ struct IdentityLabels {
     source: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MailLabels {
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
             latency: Family::new_with_constructor(|| Histogram::new(LATENCIES)),
             requests: Family::default(),
             identities: Family::default(),
+            mails: Family::default(),
         }
     }
 }
@@ -69,6 +76,11 @@ impl Metrics {
         let source = if was_remembered { "memory" } else { "database" };
         self.identities.get_or_create(&IdentityLabels { source }).inc();
     }
+
+    /// Counts a try to send a mail: `sent`, `postponed`, `given_up`.
+    pub fn mailed(&self, outcome: &'static str) {
+        self.mails.get_or_create(&MailLabels { outcome }).inc();
+    }
 }
 
 /// Everything, as Prometheus reads it (the OpenMetrics text format).
@@ -80,14 +92,16 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
     registry.register("requests", "Answers, by operation and status", metrics.requests.clone());
     registry.register("request_duration_seconds", "Time from request to answer", metrics.latency.clone());
     registry.register("identities", "Callers, by where they were found", metrics.identities.clone());
+    registry.register("mails", "Tries to send a mail, by outcome", metrics.mails.clone());
     let mut gauge = |name: &str, help: &str, value: usize| {
         let gauge = Gauge::<i64>::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         registry.register(name, help, gauge);
     };
     gauge("hash_queue", "Passwords that wait to be hashed", app.hasher.waiting());
-    let waiting = usize::try_from(outbox::count(app.reader()).await?).unwrap_or(usize::MAX);
-    gauge("outbox", "Mails that wait to go out", waiting);
+    let mails = outbox::count(app.reader()).await?;
+    gauge("outbox", "Mails that wait to go out", usize::try_from(mails.waiting).unwrap_or(usize::MAX));
+    gauge("outbox_given_up", "Mails that were given up", usize::try_from(mails.given_up).unwrap_or(usize::MAX));
     let (open, idle) = app.database().connections();
     gauge("database_connections_open", "Connections to the database", open);
     gauge("database_connections_idle", "Connections to the database that nobody uses", idle);

@@ -1,6 +1,5 @@
 //! The server: routes, listener, background work, and an orderly end.
 
-use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +8,10 @@ use poem::{Endpoint, Response};
 use sd_notify::NotifyState;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::account::api::AccountApi;
-use crate::app::{App, make_private_folder};
+use crate::app::{App, lock, make_private_folder};
 use crate::http::envelope::Envelope;
 use crate::http::pages::pages;
 use crate::http::routes::add_operations;
@@ -29,6 +28,9 @@ use crate::{changes, connections, housekeeping, mail, metrics, usage};
 const BACKLOG: u32 = 1_024;
 /// How often what accounts did is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long mail that is on its way may still take when the server stops.
+const LAST_MAIL: Duration = Duration::from_secs(5);
 
 /// Every operation of the API.
 pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi);
@@ -63,7 +65,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     // Before anything else: whoever starts this may stop it at any moment.
     let stop = stop_signal()?;
     make_private_folder(&settings.data_dir)?;
-    let _lock = lock(&settings)?;
+    let _lock = lock(&settings.data_dir)?;
     let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
     let listener = listen("--listen", app.settings.listen)?;
     let metrics = match app.settings.metrics_listen {
@@ -88,9 +90,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         tracing::warn!(%error, "systemd could not be told that the server listens");
     }
 
-    let mail = tokio::spawn({
+    let (no_more_mail, is_enough_mail) = watch::channel(false);
+    let mut mail = tokio::spawn({
         let app = app.clone();
-        async move { mail::worker::run(&app).await }
+        async move { mail::worker::run(&app, is_enough_mail).await }
     });
     let changes = tokio::spawn({
         let app = app.clone();
@@ -107,7 +110,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
     connections::serve(listener, endpoint(app.clone()), stop).await;
 
-    mail.abort();
+    // A mail that is cut off on its way is sent twice.
+    let _ = no_more_mail.send(true);
+    if tokio::time::timeout(LAST_MAIL, &mut mail).await.is_err() {
+        mail.abort();
+    }
     changes.abort();
     housekeeping.abort();
     if let Some(metrics) = metrics {
@@ -141,25 +148,11 @@ fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSet
 /// Where it cannot.
 pub async fn migrate(settings: Settings) -> Result<(), ServeError> {
     make_private_folder(&settings.data_dir)?;
-    let _lock = lock(&settings)?;
+    let _lock = lock(&settings.data_dir)?;
     let app = App::start(settings, Clock::system(), Random::from_system()).await?;
     app.database().clone().close().await.map_err(|error| BadSetting::new("--database-url", error))?;
     tracing::info!("the database is up to date");
     Ok(())
-}
-
-/// Holds the data folder: one process at a time. The lock goes with the process, however that ends.
-fn lock(settings: &Settings) -> Result<File, BadSetting> {
-    let file = settings.data_dir.join("lock");
-    let refuse = |why: String| BadSetting::new("--data-dir", why);
-    let lock = File::create(&file).map_err(|error| refuse(format!("cannot make {}: {error}", file.display())))?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => {
-            refuse(format!("{} is in use by another documines-auth process", settings.data_dir.display()))
-        }
-        TryLockError::Error(error) => refuse(format!("cannot lock {}: {error}", file.display())),
-    })?;
-    Ok(lock)
 }
 
 async fn flush_until(app: &App, mut is_enough: oneshot::Receiver<()>) {

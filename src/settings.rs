@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::Resettable;
 use clap::{Arg, Args, ValueEnum};
+use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::kernel::origin::TrustedNetwork;
@@ -35,8 +36,31 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_PUBLIC_URL", value_name = "URL", default_value = "http://localhost:8020")]
     pub public_url: PublicUrl,
 
+    /// Mail server: smtps://user:password@host (TLS), smtp://user:password@host (STARTTLS; on loopback where it is
+    /// offered); by default mail is written to files in --data-dir
+    #[arg(long, env = "DOCUMINES_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<SecretString>,
+
+    /// File that holds the mail server's URL, instead of --smtp-url
+    #[arg(long, env = "DOCUMINES_SMTP_URL_FILE", value_name = "FILE", conflicts_with = "smtp_url")]
+    pub smtp_url_file: Option<PathBuf>,
+
+    /// File of certificates (PEM) to trust beside the public ones, for a mail server with a certificate of its own
+    #[arg(long, env = "DOCUMINES_SMTP_CA_FILE", value_name = "FILE")]
+    pub smtp_ca_file: Option<PathBuf>,
+
+    /// How long connecting to the mail server may take, and then handing it a mail
+    #[arg(long, env = "DOCUMINES_SMTP_TIMEOUT", value_name = "DURATION", default_value = "30s",
+          value_parser = smtp_timeout)]
+    pub smtp_timeout: Duration,
+
+    /// Whom mail comes from: an address, or a name and <address>; needed with --smtp-url, else no-reply at the domain
+    /// of --public-url
+    #[arg(long, env = "DOCUMINES_MAIL_FROM", value_name = "MAILBOX", value_parser = mailbox)]
+    pub mail_from: Option<Mailbox>,
+
     /// Key that seals what must be read back: 32 bytes in base64; by default made once into secret.key in
-    /// --data-dir
+    /// --data-dir. Of several, with commas between, the first seals and all open
     #[arg(long, env = "DOCUMINES_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
     pub secret_key: Option<SecretString>,
 
@@ -176,11 +200,23 @@ impl Settings {
         }
     }
 
+    /// The mail server's URL, which may hold a password; `None` where mail becomes files.
+    ///
+    /// # Errors
+    /// Where the file that should hold it cannot be read.
+    pub fn smtp_url(&self) -> Result<Option<SecretString>, BadSetting> {
+        match &self.smtp_url_file {
+            Some(file) => read_secret("--smtp-url-file", file).map(Some),
+            None => Ok(self.smtp_url.clone()),
+        }
+    }
+
     /// Whether a reset request is answered with the token itself, as the seed shows it.
     #[must_use]
     pub fn shows_reset_token(&self) -> bool {
+        let mails_for_real = self.smtp_url.is_some() || self.smtp_url_file.is_some();
         match self.reset_token_in_response {
-            When::Auto => self.listen.ip().is_loopback(),
+            When::Auto => !mails_for_real && self.listen.ip().is_loopback(),
             When::Always => true,
             When::Never => false,
         }
@@ -211,6 +247,18 @@ fn origin(raw: &str) -> Result<String, String> {
         Ok(url) if url.is_origin() => Ok(url.to_string()),
         _ => Err("must be an origin such as https://app.example.com, without a path".to_owned()),
     }
+}
+
+fn mailbox(raw: &str) -> Result<Mailbox, String> {
+    let mailbox: Option<Mailbox> = raw.parse().ok();
+    let mailbox = mailbox.filter(|mailbox| mailbox.email.to_string().is_ascii() && !raw.contains(char::is_control));
+    mailbox.ok_or_else(|| "must be an e-mail address, or \"A name <address>\"".to_owned())
+}
+
+fn smtp_timeout(raw: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(raw).map_err(|error| error.to_string())?;
+    let is_sane = (Duration::from_secs(1)..=Duration::from_secs(10 * 60)).contains(&duration);
+    if is_sane { Ok(duration) } else { Err("must be between one second and ten minutes".to_owned()) }
 }
 
 fn ttl(raw: &str) -> Result<Duration, String> {
@@ -248,10 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn the_reset_token_goes_by_mail_alone_where_mail_goes_out() {
+        for flag in ["--smtp-url", "--smtp-url-file"] {
+            let flags = ["--listen", "127.0.0.1:1", flag, "smtp://localhost"];
+            assert!(!settings(&flags).shows_reset_token());
+            let always = [&flags[..], &["--reset-token-in-response", "always"]].concat();
+            assert!(settings(&always).shows_reset_token());
+        }
+    }
+
+    #[test]
     fn secrets_do_not_show_in_debug_output_or_in_help() {
-        let settings = settings(&["--secret-key", "hunter2hunter2", "--database-url", "postgres://u:hunter3@h/d"]);
+        let settings = settings(&[
+            "--secret-key=hunter2hunter2",
+            "--database-url=postgres://u:hunter3@h/d",
+            "--smtp-url=smtp://u:hunter4@h",
+        ]);
         let debug = format!("{settings:?}");
-        assert!(!debug.contains("hunter2") && !debug.contains("hunter3"), "{debug}");
+        assert!(debug.contains("smtp_timeout") && !debug.contains("hunter"), "{debug}");
     }
 
     #[test]
@@ -274,6 +336,9 @@ mod tests {
             ("--listen", "8020"),
             ("--trusted-proxies", "10.0.0.0/33"),
             ("--log-format", "xml"),
+            ("--mail-from", "nobody"),
+            ("--mail-from", "AI DocuMines\n<a@example.com>"),
+            ("--smtp-timeout", "0s"),
         ] {
             let refusal = Cli::try_parse_from(["documines-auth", flag, value]).err().expect(value).to_string();
             assert!(refusal.contains(flag), "{refusal}");

@@ -10,6 +10,7 @@ mod m2026_11_23_000005_secret_key_check;
 mod m2026_11_23_000006_expiry_indexes;
 mod m2026_11_23_000007_outbox_leases;
 mod m2026_11_23_000008_audit_origins;
+mod m2026_11_23_000009_outbox_tries;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000006_expiry_indexes::Migration),
             Box::new(m2026_11_23_000007_outbox_leases::Migration),
             Box::new(m2026_11_23_000008_audit_origins::Migration),
+            Box::new(m2026_11_23_000009_outbox_tries::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@ use crate::kernel::preferences::Preferences;
 use crate::kernel::text::{Name, Paragraph};
 use crate::kernel::token::{ClientId, Token};
 use crate::kernel::username::Username;
+use crate::mail::{Mail, outbox};
 use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::{StoreError, clients};
@@ -125,7 +126,9 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     clients::insert(&tx, &client_id, &client_secret.digest(), Some(account.id), now).await?;
     let subject = Subject { account: account.id, session: None, client: Some(&client_id), origin };
     audit::record(&tx, Event::SignedUp, subject, now).await?;
+    outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::Welcome, now).await?;
     app.commit(tx).await?;
+    app.mail_bell.notify_one();
 
     Ok(SignedUp { account, client_id, client_secret })
 }

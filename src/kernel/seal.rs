@@ -4,29 +4,79 @@ use std::fmt;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use super::Invalid;
 use super::random::Random;
 
-/// Seals and opens with XChaCha20-Poly1305 under one 256-bit key. A sealed value is the 24-byte nonce, then the
-/// ciphertext with its tag; the purpose is authenticated with it, so a value sealed for one opens for no other.
-#[derive(Clone)]
-pub struct Sealer(XChaCha20Poly1305);
+/// Which key something was sealed with: the first 8 bytes of `SHA-256("documines-auth secret key id" ‖ key)`, written as
+/// 16 hexadecimal digits. It tells nothing of the key, which is 256 random bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyId([u8; Self::LENGTH]);
 
+impl KeyId {
+    const LENGTH: usize = 8;
+
+    fn of(key: &[u8; 32]) -> Self {
+        let digest = Sha256::new().chain_update("documines-auth secret key id").chain_update(key).finalize();
+        let mut id = [0; Self::LENGTH];
+        id.copy_from_slice(&digest[..Self::LENGTH]);
+        Self(id)
+    }
+
+    /// The id that a sealed value carries; `None` where it carries none.
+    #[must_use]
+    pub fn carried_by(sealed: &[u8]) -> Option<Self> {
+        let (version, rest) = sealed.split_first()?;
+        let id = rest.first_chunk().copied().map(Self);
+        id.filter(|_| *version == VERSION)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Seals with XChaCha20-Poly1305 under the first of one or more 256-bit keys, and opens what was sealed under any.
+///
+/// A sealed value is a version (1), the [`KeyId`], a 24-byte nonce, then the ciphertext with its tag. Version, key id and
+/// the purpose are authenticated with it, so a value sealed for one purpose opens for no other. The first release wrote
+/// neither version nor key id, and authenticated the purpose alone; such values open too.
+#[derive(Clone)]
+pub struct Sealer(Vec<SecretKey>);
+
+#[derive(Clone)]
+struct SecretKey {
+    id: KeyId,
+    cipher: XChaCha20Poly1305,
+}
+
+const VERSION: u8 = 1;
+const HEADER_LENGTH: usize = 1 + KeyId::LENGTH;
 const NONCE_LENGTH: usize = 24;
 
 impl Sealer {
-    /// Under `key`: 32 bytes in base64 (44 characters), as [`Self::new_key`] makes them.
+    /// Under `keys`: each 32 bytes in base64 (44 characters), as [`Self::new_key`] makes them, with commas or white space
+    /// between. The first seals, all of them open.
     ///
     /// # Errors
-    /// Where `key` is not 32 bytes in base64.
-    pub fn new(key: &SecretString) -> Result<Self, Invalid> {
-        let bytes = BASE64.decode(key.expose_secret().trim().as_bytes()).ok();
-        let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let key = key.ok_or_else(|| Invalid::because("must be 32 bytes in base64 (44 characters)"))?;
-        Ok(Self(XChaCha20Poly1305::new(&Key::from(key))))
+    /// Where there is none, or one is not 32 bytes in base64.
+    pub fn new(keys: &SecretString) -> Result<Self, Invalid> {
+        let refusal = || Invalid::because("must be 32 bytes in base64 (44 characters)");
+        let words = keys.expose_secret().split(|c: char| c == ',' || c.is_whitespace());
+        let words = words.filter(|word| !word.is_empty());
+        let keys = words.map(|word| SecretKey::from_base64(word).ok_or_else(refusal)).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() { Err(refusal()) } else { Ok(Self(keys)) }
     }
 
     /// A new key, in base64.
@@ -35,35 +85,71 @@ impl Sealer {
         BASE64.encode(&random.bytes::<32>()).into()
     }
 
+    /// The ids of its keys; the first is that of the one that seals.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<KeyId> {
+        self.0.iter().map(|key| key.id).collect()
+    }
+
     /// `plain`, readable again only by [`Self::open`] with the same key and `purpose`.
     #[must_use]
     pub fn seal(&self, random: &Random, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        let key = &self.0[0];
+        let header = [&[VERSION][..], &key.id.0].concat();
         let nonce: [u8; NONCE_LENGTH] = random.bytes();
-        let payload = Payload { msg: plain, aad: purpose.as_bytes() };
+        let payload = Payload { msg: plain, aad: &[&header, purpose.as_bytes()].concat() };
         let ciphertext =
-            self.0.encrypt(&XNonce::from(nonce), payload).expect("an in-memory value is far below the limit");
-        [&nonce[..], &ciphertext].concat()
+            key.cipher.encrypt(&XNonce::from(nonce), payload).expect("an in-memory value is far below the limit");
+        [&header[..], &nonce, &ciphertext].concat()
     }
 
     /// What was sealed; `None` where the key or the purpose is another, or a byte has changed.
     #[must_use]
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let with_header = || {
+            let id = KeyId::carried_by(sealed)?;
+            let (header, rest) = sealed.split_at_checked(HEADER_LENGTH)?;
+            let aad = [header, purpose.as_bytes()].concat();
+            self.0.iter().filter(|key| key.id == id).find_map(|key| key.open(&aad, rest))
+        };
+        // What the first release sealed begins with its nonce, which can look like a header.
+        with_header().or_else(|| self.0.iter().find_map(|key| key.open(purpose.as_bytes(), sealed)))
+    }
+
+    /// Whether the key that seals sealed this.
+    #[must_use]
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        KeyId::carried_by(sealed) == Some(self.0[0].id)
+    }
+}
+
+impl SecretKey {
+    fn from_base64(word: &str) -> Option<Self> {
+        let key: [u8; 32] = BASE64.decode(word.as_bytes()).ok()?.try_into().ok()?;
+        Some(Self { id: KeyId::of(&key), cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+    }
+
+    fn open(&self, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LENGTH)?;
         let nonce: [u8; NONCE_LENGTH] = nonce.try_into().ok()?;
-        let payload = Payload { msg: ciphertext, aad: purpose.as_bytes() };
-        self.0.decrypt(&XNonce::from(nonce), payload).ok()
+        self.cipher.decrypt(&XNonce::from(nonce), Payload { msg: ciphertext, aad }).ok()
     }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sealer(…)")
+        f.debug_tuple("Sealer").field(&self.key_ids()).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sealer(keys: &[&SecretString]) -> Sealer {
+        let keys: Vec<_> = keys.iter().map(|key| key.expose_secret()).collect();
+        Sealer::new(&keys.join(",").into()).expect("good keys")
+    }
 
     #[test]
     fn what_is_sealed_opens_with_the_same_key_and_purpose_alone() {
@@ -79,12 +165,59 @@ mod tests {
             changed[at] ^= 1;
             assert_eq!(sealer.open("mail", &changed), None, "byte {at}");
         }
-        assert_eq!(sealer.open("mail", &sealed[..10]), None);
+        for length in [0, 1, 8, 10, 40] {
+            assert_eq!(sealer.open("mail", &sealed[..length]), None);
+        }
+    }
+
+    #[test]
+    fn the_first_key_seals_and_every_key_opens() {
+        let random = Random::seeded(1);
+        let (old, new) = (Sealer::new_key(&random), Sealer::new_key(&random));
+        let (before, during, after) = (sealer(&[&old]), sealer(&[&new, &old]), sealer(&[&new]));
+        let by_old = before.seal(&random, "mail", b"one");
+        let by_new = during.seal(&random, "mail", b"two");
+        assert_eq!(during.open("mail", &by_old).as_deref(), Some(&b"one"[..]));
+        assert_eq!(after.open("mail", &by_new).as_deref(), Some(&b"two"[..]));
+        assert_eq!((before.open("mail", &by_new), after.open("mail", &by_old)), (None, None));
+        assert!(during.is_current(&by_new) && !during.is_current(&by_old));
+        assert_eq!(KeyId::carried_by(&by_old), Some(before.key_ids()[0]));
+        assert_ne!(before.key_ids(), after.key_ids());
+    }
+
+    #[test]
+    fn what_the_first_release_sealed_opens_with_any_of_the_keys() {
+        let random = Random::seeded(1);
+        let old = Sealer::new_key(&random);
+        let cipher =
+            XChaCha20Poly1305::new_from_slice(&BASE64.decode(old.expose_secret().as_bytes()).unwrap()).unwrap();
+        // Also where the nonce looks like the header of today.
+        for first in [0, VERSION] {
+            let mut nonce: [u8; NONCE_LENGTH] = random.bytes();
+            nonce[0] = first;
+            let payload = Payload { msg: b"a letter", aad: b"mail" };
+            let sealed = [&nonce[..], &cipher.encrypt(&XNonce::from(nonce), payload).unwrap()].concat();
+            let today = sealer(&[&Sealer::new_key(&random), &old]);
+            assert_eq!(today.open("mail", &sealed).as_deref(), Some(&b"a letter"[..]));
+            assert_eq!(today.open("totp", &sealed), None);
+            assert!(!today.is_current(&sealed));
+        }
+    }
+
+    #[test]
+    fn keys_may_stand_on_lines_of_their_own() {
+        let random = Random::seeded(1);
+        let (one, two) = (Sealer::new_key(&random), Sealer::new_key(&random));
+        let lines = format!("{}\n{}\n", one.expose_secret(), two.expose_secret());
+        assert_eq!(Sealer::new(&lines.into()).expect("two keys").key_ids(), sealer(&[&one, &two]).key_ids());
     }
 
     #[test]
     fn a_short_key_is_refused_without_being_shown() {
-        let refusal = Sealer::new(&SecretString::from("c2hvcnQ=")).expect_err("too short").to_string();
-        assert!(!refusal.contains("c2hvcnQ="));
+        let good = Sealer::new_key(&Random::seeded(1));
+        for keys in ["c2hvcnQ=", &format!("{},c2hvcnQ=", good.expose_secret()), ""] {
+            let refusal = Sealer::new(&SecretString::from(keys)).expect_err("too short").to_string();
+            assert!(!refusal.contains("c2hvcnQ=") && !refusal.contains(good.expose_secret()));
+        }
     }
 }

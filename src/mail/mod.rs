@@ -1,15 +1,34 @@
 //! Mail: a row in the transaction that gives cause for it, written or sent by a worker afterwards.
+//!
+//! What the mails say is in `words.rs`, how they look in `templates/`.
 
+pub mod admin;
 mod message;
 pub mod outbox;
+mod smtp;
+pub mod transport;
+mod words;
 pub mod worker;
 
 use crate::kernel::clock::Timestamp;
+use crate::kernel::email_address::EmailAddress;
 use crate::kernel::token::Token;
 
 /// The mails that there are.
-#[derive(Debug)]
+///
+/// None of them takes the name of its reader, or anything else that whoever signs up may choose: a stranger could have us
+/// send words of theirs to an address that is not theirs.
+#[derive(Clone, Copy, Debug)]
 pub enum Mail<'a> {
+    /// An account was made with this address.
+    Welcome,
+    /// Somebody gave this address as theirs, at sign-up or in place of another.
+    VerifyEmail {
+        /// Proves that they read its mail.
+        token: &'a Token,
+        /// Until then.
+        expires_at: Timestamp,
+    },
     /// Somebody asked to set a new password.
     PasswordReset {
         /// Opens the change.
@@ -22,4 +41,66 @@ pub enum Mail<'a> {
         /// When.
         at: Timestamp,
     },
+    /// Somebody logged in from where nobody did before.
+    NewDevice {
+        /// When.
+        at: Timestamp,
+        /// From which address.
+        source: &'a str,
+        /// What the device says it is (`User-Agent`).
+        user_agent: Option<&'a str>,
+    },
+    /// A second factor came or went.
+    SecondFactorChanged {
+        /// When.
+        at: Timestamp,
+        /// What changed.
+        change: SecondFactorChange,
+    },
+    /// The account's address is another one. For the old address and the new one.
+    EmailChanged {
+        /// When.
+        at: Timestamp,
+        /// The new address; all but its beginning and its domain is hidden from the reader.
+        to: &'a EmailAddress,
+    },
+}
+
+/// What may happen to a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactorChange {
+    /// It is asked for at login from now on.
+    Added,
+    /// It is asked for no more.
+    Removed,
+    /// There are new recovery codes, and the old ones are void.
+    RecoveryCodesRenewed,
+}
+
+impl Mail<'_> {
+    /// What it is about, in one word: for the operator.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Welcome => "welcome",
+            Self::VerifyEmail { .. } => "verify_email",
+            Self::PasswordReset { .. } => "password_reset",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::NewDevice { .. } => "new_device",
+            Self::SecondFactorChanged { .. } => "second_factor_changed",
+            Self::EmailChanged { .. } => "email_changed",
+        }
+    }
+
+    /// When it is of no use any more.
+    fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::VerifyEmail { expires_at, .. } | Self::PasswordReset { expires_at, .. } => Some(*expires_at),
+            Self::Welcome
+            | Self::PasswordChanged { .. }
+            | Self::NewDevice { .. }
+            | Self::SecondFactorChanged { .. }
+            | Self::EmailChanged { .. } => None,
+        }
+    }
 }

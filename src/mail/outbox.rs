@@ -7,10 +7,8 @@ use super::message::Letter;
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::clock::Timestamp;
-use crate::store::outbox;
-
-/// What sealed letters are sealed for.
-pub(super) const PURPOSE: &str = "outbox";
+use crate::store::outbox::{self, NewMail, PATIENCE};
+use crate::store::sealed;
 
 /// Puts `mail` in. Ring [`App::mail_bell`] after the commit. Without a recipient the same work is done for a letter
 /// that goes nowhere.
@@ -21,8 +19,10 @@ pub async fn enqueue(
     mail: &Mail<'_>,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let letter = Letter::write(to, mail, &app.settings.public_url);
+    let letter = Letter::write(to, mail, &app.settings.public_url, &app.random)?;
     let plain = serde_json::to_vec(&letter).map_err(|_| Fault::Internal("a letter cannot be written as JSON"))?;
-    let sealed = app.sealer.seal(&app.random, PURPOSE, &plain);
-    Ok(outbox::insert(tx, sealed, now).await?)
+    let sealed_mail = app.sealer.seal(&app.random, sealed::OUTBOX.purpose, &plain);
+    // What opens nothing any more need not arrive.
+    let give_up_at = mail.expires_at().map_or(now + PATIENCE, |expires_at| expires_at.min(now + PATIENCE));
+    Ok(outbox::insert(tx, NewMail { kind: mail.kind(), sealed_mail, give_up_at }, now).await?)
 }

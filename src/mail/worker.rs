@@ -1,73 +1,182 @@
-//! The worker that empties the outbox: every mail becomes a file in `<data-dir>/mail/`.
+//! The worker that empties the outbox.
+//!
+//! Several lanes carry mail at once, each one mail at a time; mail that failed before has lanes of its own. So neither a
+//! mail that its server is slow to take nor a heap of failed ones holds up the others. A lane leases the mail it carries:
+//! of all lanes on all nodes, one has it. The mail's row goes after the mail has left; a crash in between sends it again
+//! when the lease is over, with the same message id.
 
 use std::time::Duration;
 
+use futures_util::future::{join, join_all, try_join_all};
+use sea_orm::ConnectionTrait;
+use tokio::sync::watch;
+
 use super::message::Letter;
-use super::outbox::PURPOSE;
-use crate::app::{App, make_private_folder, write_whole};
-use crate::store::StoreError;
-use crate::store::outbox::{self, Waiting};
+use super::transport::{Carrier, Failure};
+use crate::app::App;
+use crate::kernel::seal::KeyId;
+use crate::store::outbox::{self, Leased, Queue};
+use crate::store::{StoreError, sealed};
 
-/// How many mails are taken out of the database at once.
-const BATCH: u64 = 50;
-/// For how long a node that took a mail on has it to itself; one that crashed meanwhile leaves it to the others then.
-const LEASE: Duration = Duration::from_secs(20);
-/// How long a mail that could not be written waits at most, without the bell.
-const PAUSE: Duration = Duration::from_secs(30);
-
-/// Empties the outbox whenever the bell rings, for ever.
-pub async fn run(app: &App) {
-    loop {
-        if let Err(error) = deliver_waiting(app).await {
-            tracing::warn!(%error, "the outbox could not be read; trying again later");
-        }
-        let _ = tokio::time::timeout(PAUSE, app.mail_bell.notified()).await;
+/// Mails of a queue that a node carries at once.
+const LANES: usize = 4;
+/// How many mails a lane looks at for one that nobody else takes at the same moment.
+const CHOICE: u64 = 2 * LANES as u64;
+/// How much longer a lease is than connecting and sending may take.
+const MARGIN: Duration = Duration::from_secs(15);
+/// How often a lane looks without the bell: for mail that other nodes left, or that is due again.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long a mail waits after its first failure, its second, and so on; the last holds for all that come.
+const WAITS: [Duration; 7] = {
+    const fn minutes(minutes: u64) -> Duration {
+        Duration::from_secs(60 * minutes)
     }
+    [Duration::from_secs(10), Duration::from_secs(30), minutes(2), minutes(5), minutes(15), minutes(30), minutes(60)]
+};
+/// How long it waits at most where no mail leaves at all: that ends for all at once.
+const OUTAGE_WAIT: Duration = Duration::from_secs(5 * 60);
+
+/// Empties the outbox whenever there is something in it, until it is told to stop; then finishes what it carries.
+pub async fn run(app: &App, stop: watch::Receiver<bool>) {
+    let lanes = |queue| join_all((0..LANES).map(|_| lane(app, queue, stop.clone())));
+    let mut stopped = stop.clone();
+    let probe = async {
+        tokio::select! {
+            () = app.mail_transport.probe() => {}
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+    };
+    join(probe, join(lanes(Queue::New), lanes(Queue::Again))).await;
 }
 
-/// Writes every waiting mail. One that cannot be written stays and does not stop the others.
-///
-/// A mail is written before its row is removed: a crash in between writes it twice, to the same file name.
+/// Carries all that is due by now: for tests.
 ///
 /// # Errors
 /// Where the database does not answer.
 pub async fn deliver_waiting(app: &App) -> Result<(), StoreError> {
-    let mut last = 0;
-    loop {
-        let waiting = outbox::oldest(app.reader(), last, BATCH).await?;
-        let Some(newest) = waiting.last() else { return Ok(()) };
-        last = newest.id;
-        for mail in waiting {
-            let now = app.clock.now();
-            let tx = app.begin().await?;
-            let is_ours = outbox::lease(&tx, mail.id, now, now + LEASE).await?;
-            app.commit(tx).await?;
-            if !is_ours {
-                continue;
+    let (_, going_on) = watch::channel(false);
+    let lanes = |queue| try_join_all((0..LANES).map(|_| carry_due(app, queue, &going_on)));
+    let (new, again) = join(lanes(Queue::New), lanes(Queue::Again)).await;
+    new.and(again).map(|_| ())
+}
+
+async fn lane(app: &App, queue: Queue, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if let Err(error) = carry_due(app, queue, &stop).await {
+            tracing::warn!(%error, "the outbox could not be read or written; trying again later");
+        }
+        let bell = async {
+            match queue {
+                Queue::New => app.mail_bell.notified().await,
+                // The bell is for new mail.
+                Queue::Again => std::future::pending().await,
             }
-            match deliver(app, &mail).await {
-                Ok(()) => {
-                    let tx = app.begin().await?;
-                    outbox::remove(&tx, mail.id).await?;
-                    app.commit(tx).await?;
-                }
-                Err(error) => tracing::error!(mail = mail.id, error, "a mail could not be written"),
+        };
+        tokio::select! {
+            () = bell => {}
+            () = tokio::time::sleep(PAUSE) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+}
+
+/// Carries what is due, one after the other, until nothing is, nothing leaves, or it is told to stop.
+async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
+    let mut carrier = Carrier::new(&app.mail_transport);
+    let mut goes_on = true;
+    while goes_on && !*stop.borrow() {
+        let Some(mail) = take(app, queue).await? else { break };
+        let outcome = carry(app, &mut carrier, &mail).await;
+        goes_on = !matches!(outcome, Err(Failure::Unreachable(_)));
+        settle(app, &mail, outcome).await?;
+    }
+    carrier.rest().await;
+    Ok(())
+}
+
+/// Leases a mail that is due.
+async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
+    loop {
+        let due = outbox::due(app.reader(), queue, app.clock.now(), CHOICE).await?;
+        if due.is_empty() {
+            return Ok(None);
+        }
+        for id in due {
+            let tx = app.begin().await?;
+            let now = app.clock.now();
+            let until = now + app.settings.smtp_timeout * 2 + MARGIN;
+            let leased = outbox::lease(&tx, id, now, until).await?;
+            app.commit(tx).await?;
+            if leased.is_some() {
+                return Ok(leased);
             }
         }
     }
 }
 
-async fn deliver(app: &App, mail: &Waiting) -> Result<(), String> {
-    let plain = app.sealer.open(PURPOSE, &mail.sealed_mail).ok_or("it was sealed with another secret key")?;
-    let letter: Letter = serde_json::from_slice(&plain).map_err(|_| "its letter is malformed")?;
-    let message = letter.to_message(mail.id, mail.created_at, &app.settings.public_url);
-    let Some(message) = message.map_err(|error| error.to_string())? else { return Ok(()) };
-    let folder = app.settings.data_dir.join("mail");
+async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<(), Failure> {
+    let plain = app.sealer.open(sealed::OUTBOX.purpose, &mail.sealed_mail).ok_or_else(|| {
+        let id = KeyId::carried_by(&mail.sealed_mail).map_or_else(String::new, |id| format!(" ({id})"));
+        Failure::Later(format!("it was sealed with another secret key{id}"))
+    })?;
+    let letter: Result<Letter, _> = serde_json::from_slice(&plain);
+    let letter = letter.map_err(|_| Failure::Refused("its letter is malformed".to_owned()))?;
+    let message = letter.to_message(mail.id, mail.created_at, &app.mail_transport.from);
+    let Some(message) = message.map_err(|error| Failure::Refused(error.to_string()))? else { return Ok(()) };
     let name = format!("{}-{}.eml", mail.created_at.utc().format("%Y%m%dT%H%M%S%6fZ"), mail.id);
-    let write = move || {
-        make_private_folder(&folder).map_err(std::io::Error::other)?;
-        write_whole(&folder.join(name), &message.formatted())
+    carrier.carry(&message, name).await
+}
+
+/// Writes down what became of a mail.
+async fn settle(app: &App, mail: &Leased, outcome: Result<(), Failure>) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    let tx = app.begin().await?;
+    let outcome = match outcome {
+        Ok(()) => {
+            outbox::remove(&tx, mail).await?;
+            "sent"
+        }
+        Err(Failure::Later(error)) if now < mail.give_up_at => {
+            postpone(app, &tx, mail, wait(mail.attempts), &error).await?;
+            "postponed"
+        }
+        Err(Failure::Unreachable(error)) if now < mail.give_up_at => {
+            postpone(app, &tx, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error).await?;
+            "postponed"
+        }
+        Err(Failure::Later(error) | Failure::Unreachable(error) | Failure::Refused(error)) => {
+            outbox::give_up(&tx, mail, now, &error).await?;
+            let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
+            tracing::error!(id, kind, tries, error, "a mail was given up; see documines-auth mail list");
+            "given_up"
+        }
     };
-    let written = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?;
-    written.map_err(|error| error.to_string())
+    app.commit(tx).await?;
+    if let Some(metrics) = &app.metrics {
+        metrics.mailed(outcome);
+    }
+    Ok(())
+}
+
+async fn postpone(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    mail: &Leased,
+    wait: Duration,
+    error: &str,
+) -> Result<(), StoreError> {
+    // Between four fifths and six fifths of it, so that what failed together does not come back together.
+    let [byte] = app.random.bytes();
+    let wait = wait * (4 * 255 + 2 * u32::from(byte)) / (5 * 255);
+    let due_at = (app.clock.now() + wait).min(mail.give_up_at);
+    outbox::postpone(tx, mail, due_at, error).await?;
+    let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
+    tracing::warn!(id, kind, tries, error, next_try = %due_at, "a mail did not go out; trying again later");
+    Ok(())
+}
+
+/// How long to wait after so many tries, more or less.
+fn wait(attempts: u32) -> Duration {
+    let failed_before = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+    WAITS[failed_before.min(WAITS.len() - 1)]
 }

@@ -4,11 +4,12 @@ use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, SimpleE
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::StoreError;
-use super::entity::{access_token, password_reset, refresh_token, session};
+use super::entity::{access_token, outbox, password_reset, refresh_token, session};
 use crate::kernel::clock::Timestamp;
 
 /// Removes at most `limit` of each: access tokens and resets that expired before `now`, sessions that expired before
-/// `now` or were ended before `forgotten`, with their tokens. Returns how many rows went.
+/// `now` or were ended before `forgotten`, with their tokens, mail that was given up before `undeliverable`. Returns how
+/// many rows went.
 ///
 /// A spent refresh token stays as long as its session, however many there are: it is what a theft is noticed by. Were
 /// but the last few kept, a thief would exchange theirs often enough to push out the one that its owner still holds,
@@ -17,6 +18,7 @@ pub async fn remove(
     db: &impl ConnectionTrait,
     now: Timestamp,
     forgotten: Timestamp,
+    undeliverable: Timestamp,
     limit: u64,
 ) -> Result<u64, StoreError> {
     let (now, forgotten) = (now.as_micros(), forgotten.as_micros());
@@ -42,5 +44,8 @@ pub async fn remove(
             removed += sessions.exec(db).await?.rows_affected;
         }
     }
+    let old = some("outbox", "id", outbox::Column::GivenUpAt.lt(undeliverable.as_micros()));
+    let mails = outbox::Entity::delete_many().filter(outbox::Column::Id.in_subquery(old));
+    removed += mails.exec(db).await?.rows_affected;
     Ok(removed)
 }

@@ -11,6 +11,7 @@ pub mod expired;
 pub mod holders;
 pub mod outbox;
 pub mod password_resets;
+pub mod sealed;
 pub mod secret_key;
 pub mod sessions;
 pub mod tokens;

@@ -1,8 +1,8 @@
 use std::os::unix::fs::PermissionsExt;
 
-use documines_auth::store::outbox;
+use documines_auth::store::outbox::{self, NewMail};
 
-use crate::support::{NEW_PASSWORD, TestApp, seconds};
+use crate::support::{NEW_PASSWORD, TestApp, hours, seconds};
 
 /// The reset token that a mail carries: it stands on a line of its own, indented.
 pub(crate) fn token_in(mail: &str) -> String {
@@ -114,13 +114,17 @@ async fn mail_that_was_delivered_is_not_delivered_again() {
 async fn a_letter_sealed_with_another_key_stays_and_does_not_stop_the_others() {
     let app = TestApp::start().await;
     let tx = app.app.begin().await.unwrap();
-    outbox::insert(&tx, b"sealed with a key that was thrown away".to_vec(), app.app.clock.now()).await.unwrap();
+    let now = app.app.clock.now();
+    let sealed_mail = b"sealed with a key that was thrown away".to_vec();
+    outbox::insert(&tx, NewMail { kind: "password_reset", sealed_mail, give_up_at: now + hours(24) }, now)
+        .await
+        .unwrap();
     app.app.commit(tx).await.unwrap();
     app.sign_up("thandi").await.request_reset().await;
 
     assert_eq!(app.deliver_mail().await.len(), 1);
     let [stays] = &app.waiting_mail().await[..] else { panic!("one mail stays") };
-    assert_eq!(stays.sealed_mail, b"sealed with a key that was thrown away");
+    assert_eq!(stays, b"sealed with a key that was thrown away");
 }
 
 #[tokio::test]

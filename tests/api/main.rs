@@ -12,6 +12,7 @@ mod endurance;
 mod housekeeping;
 mod http;
 mod mail;
+mod mail_server;
 mod metrics;
 mod nodes;
 mod password;

@@ -74,6 +74,11 @@ fn help_lists_every_setting_with_its_variable() {
         ("--database-url", "DATABASE_URL"),
         ("--database-url-file", "DATABASE_URL_FILE"),
         ("--public-url", "DOCUMINES_PUBLIC_URL"),
+        ("--smtp-url", "DOCUMINES_SMTP_URL"),
+        ("--smtp-url-file", "DOCUMINES_SMTP_URL_FILE"),
+        ("--smtp-ca-file", "DOCUMINES_SMTP_CA_FILE"),
+        ("--smtp-timeout", "DOCUMINES_SMTP_TIMEOUT"),
+        ("--mail-from", "DOCUMINES_MAIL_FROM"),
         ("--secret-key", "DOCUMINES_SECRET_KEY"),
         ("--secret-key-file", "DOCUMINES_SECRET_KEY_FILE"),
         ("--reset-token-in-response", "DOCUMINES_RESET_TOKEN_IN_RESPONSE"),
@@ -88,8 +93,19 @@ fn help_lists_every_setting_with_its_variable() {
         ("--log-filter", "RUST_LOG"),
     ];
     let folder = tempfile::tempdir().unwrap();
-    let secrets = [("DATABASE_URL", "sqlite://hunter2"), ("DOCUMINES_SECRET_KEY", "hunter3")];
-    for arguments in [&["--help"][..], &["serve", "--help"], &["migrate", "--help"]] {
+    let secrets = [
+        ("DATABASE_URL", "sqlite://hunter2"),
+        ("DOCUMINES_SECRET_KEY", "hunter3"),
+        ("DOCUMINES_SMTP_URL", "smtp://u:hunter4@h"),
+    ];
+    for arguments in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["migrate", "--help"],
+        &["mail", "list", "--help"],
+        &["mail", "retry", "--help"],
+        &["key", "rotate", "--help"],
+    ] {
         let output = run(folder.path(), arguments, &secrets);
         assert!(output.status.success());
         let help = String::from_utf8(output.stdout).unwrap();
@@ -103,7 +119,7 @@ fn help_lists_every_setting_with_its_variable() {
         assert!(!help.contains("hunter"), "{help}");
     }
     let help = String::from_utf8(run(folder.path(), &["--help"], &[]).stdout).unwrap();
-    for command in ["serve", "migrate", "openapi"] {
+    for command in ["serve", "migrate", "mail", "key", "openapi"] {
         assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -5,7 +5,11 @@
 mod commands;
 mod deployment;
 mod files;
+mod key;
 mod log;
+mod mail;
+#[path = "../shared/mail_server.rs"]
+mod mail_server;
 mod server;
 mod settings;
 mod stopping;

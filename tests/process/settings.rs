@@ -34,6 +34,12 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
         ("--reset-token-in-response", "sometimes"),
         ("--database-url", "postgres://localhost/auth"),
         ("--secret-key", "short"),
+        ("--smtp-url", "mail.example.com"),
+        ("--smtp-url", "smtp://u:hunter2@"),
+        ("--smtp-url-file", "/nowhere/url"),
+        ("--smtp-ca-file", "/nowhere/ca.pem"),
+        ("--smtp-timeout", "0s"),
+        ("--mail-from", "nobody"),
         ("--lisen", "127.0.0.1:0"),
     ];
     for (flag, value) in bad {
@@ -55,6 +61,9 @@ fn a_bad_variable_ends_the_start_with_one_line_that_names_its_flag() {
         ("DOCUMINES_RESET_TOKEN_IN_RESPONSE", "yes", "--reset-token-in-response"),
         ("DATABASE_URL", "mysql://localhost/auth", "--database-url"),
         ("DOCUMINES_SECRET_KEY", "short", "--secret-key"),
+        ("DOCUMINES_SMTP_URL", "ftp://example.com", "--smtp-url"),
+        ("DOCUMINES_SMTP_URL", "smtp://mail.example.com", "--mail-from"),
+        ("DOCUMINES_MAIL_FROM", "a@b@c", "--mail-from"),
         ("RUST_LOG", "a=b=c", "--log-filter"),
     ];
     for (variable, value, flag) in bad {
@@ -68,9 +77,11 @@ fn a_secret_file_that_cannot_be_used_is_named() {
     let empty = folder.path().join("empty");
     std::fs::write(&empty, "\n").unwrap();
     for file in ["/nowhere/key", empty.to_str().unwrap()] {
-        for (variable, flag) in
-            [("DOCUMINES_SECRET_KEY_FILE", "--secret-key-file"), ("DATABASE_URL_FILE", "--database-url-file")]
-        {
+        for (variable, flag) in [
+            ("DOCUMINES_SECRET_KEY_FILE", "--secret-key-file"),
+            ("DATABASE_URL_FILE", "--database-url-file"),
+            ("DOCUMINES_SMTP_URL_FILE", "--smtp-url-file"),
+        ] {
             let line = refused(folder.path(), &[], &[(variable, file)], flag);
             assert!(line.contains(file), "{line}");
         }
@@ -88,7 +99,11 @@ fn a_secret_comes_from_its_variable_or_its_file_not_both() {
 #[test]
 fn a_refused_secret_is_not_shown() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [["--secret-key", "hunter2"], ["--database-url", "postgres://u:hunter2@localhost/auth"]] {
+    for arguments in [
+        ["--secret-key", "hunter2"],
+        ["--database-url", "postgres://u:hunter2@localhost/auth"],
+        ["--smtp-url", "http://u:hunter2@localhost"],
+    ] {
         let line = refused(folder.path(), &arguments, &[], arguments[0]);
         assert!(!line.contains("hunter2"), "{line}");
     }
@@ -111,7 +126,14 @@ async fn secrets_are_read_from_files() {
 #[test]
 fn an_empty_variable_is_as_if_it_were_not_set() {
     let folder = tempfile::tempdir().unwrap();
-    let empty = ["DOCUMINES_CORS_ORIGINS", "DATABASE_URL", "DOCUMINES_SECRET_KEY", "DOCUMINES_SECRET_KEY_FILE"];
+    let empty = [
+        "DOCUMINES_CORS_ORIGINS",
+        "DATABASE_URL",
+        "DOCUMINES_SECRET_KEY",
+        "DOCUMINES_SECRET_KEY_FILE",
+        "DOCUMINES_SMTP_URL",
+        "DOCUMINES_MAIL_FROM",
+    ];
     let server = Server::start_with(folder.path(), &[], &empty.map(|variable| (variable, "")));
     assert!(folder.path().join("data/auth.db").is_file());
     drop(server);

@@ -70,9 +70,9 @@ async fn the_seeds_walk_works_over_the_network() {
     let server = Server::start(folder.path());
     walk(&server).await;
     let mail = folder.path().join("data/mail");
-    // One that carries the token, one that tells of the change.
+    // The welcome, one that carries the token, one that tells of the change.
     until(|| {
-        (std::fs::read_dir(&mail).ok()?.filter(|file| is_mail(file.as_ref().unwrap())).count() == 2).then_some(())
+        (std::fs::read_dir(&mail).ok()?.filter(|file| is_mail(file.as_ref().unwrap())).count() == 3).then_some(())
     });
 }
 

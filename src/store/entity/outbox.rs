@@ -1,4 +1,4 @@
-//! Mail that waits to go out.
+//! Mail that waits to go out, or was given up.
 
 use sea_orm::entity::prelude::*;
 
@@ -10,7 +10,14 @@ pub struct Model {
     pub id: i64,
     pub created_at: i64,
     pub sealed_mail: Vec<u8>,
-    pub leased_until: i64,
+    /// Nobody takes it on before: a node has it until then, or it waits for its next try, or for ever.
+    #[sea_orm(column_name = "leased_until")]
+    pub due_at: i64,
+    pub kind: String,
+    pub attempts: i32,
+    pub give_up_at: Option<i64>,
+    pub given_up_at: Option<i64>,
+    pub last_error: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,8 +14,7 @@ use documines_auth::mail::worker;
 use documines_auth::server;
 use documines_auth::settings::Settings;
 use documines_auth::store::accounts::{self, Account};
-use documines_auth::store::outbox::{self, Waiting};
-use documines_auth::store::{AccountId, audit, clients};
+use documines_auth::store::{AccountId, audit, clients, outbox};
 use documines_auth::usage;
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt};
@@ -167,14 +166,21 @@ impl TestApp {
         row.try_get("", "number").unwrap()
     }
 
+    /// Changes the database behind the server's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let tx = self.app.begin().await.unwrap();
+        tx.execute_unprepared(sql).await.unwrap();
+        self.app.commit(tx).await.unwrap();
+    }
+
     /// The names of what happened to an account, oldest first.
     pub(crate) async fn events_of(&self, id: AccountId) -> Vec<String> {
         audit::events_of(self.app.reader(), id).await.unwrap()
     }
 
     /// Mail that waits to go out, sealed.
-    pub(crate) async fn waiting_mail(&self) -> Vec<Waiting> {
-        outbox::oldest(self.app.reader(), 0, 1_000).await.unwrap()
+    pub(crate) async fn waiting_mail(&self) -> Vec<Vec<u8>> {
+        outbox::sealed_mails(self.app.reader()).await.unwrap()
     }
 
     /// Lets the mail worker empty the outbox, and reads what it wrote, oldest first, with its soft line breaks undone.

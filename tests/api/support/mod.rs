@@ -5,6 +5,8 @@ pub(crate) mod app;
 pub(crate) mod caller;
 pub(crate) mod contract;
 pub(crate) mod log;
+#[path = "../../shared/mail_server.rs"]
+pub(crate) mod mail_server;
 pub(crate) mod people;
 pub(crate) mod postgres;
 #[path = "../../shared/postgres_server.rs"]

@@ -1,0 +1,135 @@
+//! What the mails say, in one place. Each is written once, for text and HTML alike; links lead to `--public-url` alone.
+
+use super::{Mail, SecondFactorChange};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::email_address::EmailAddress;
+
+/// A mail, part by part, from top to bottom.
+pub(super) struct Words {
+    pub(super) subject: &'static str,
+    pub(super) paragraphs: Vec<String>,
+    /// To be copied.
+    pub(super) token: Option<String>,
+    /// Names and values.
+    pub(super) facts: Vec<(&'static str, String)>,
+    /// What to do if it is not what the reader wanted.
+    pub(super) closing: String,
+}
+
+impl Words {
+    pub(super) fn of(mail: &Mail<'_>) -> Self {
+        match mail {
+            Mail::Welcome => Self {
+                subject: "Welcome to AI DocuMines",
+                paragraphs: vec!["Your AI DocuMines account is ready. This e-mail address is what you log in with.".into()],
+                token: None,
+                facts: Vec::new(),
+                closing: "If you did not sign up, somebody used your address by mistake. You can ignore this message, or \
+                          take the account over by resetting its password."
+                    .into(),
+            },
+            Mail::VerifyEmail { token, expires_at } => Self {
+                subject: "Confirm your e-mail address",
+                paragraphs: vec![
+                    "Somebody gave this as the e-mail address of an AI DocuMines account. If it was you, confirm it with \
+                     this token:"
+                        .into(),
+                ],
+                token: Some(token.expose().to_owned()),
+                facts: Vec::new(),
+                closing: format!(
+                    "It works once, until {}. If it was not you, ignore this message: nothing is confirmed.",
+                    instant(*expires_at)
+                ),
+            },
+            Mail::PasswordReset { token, expires_at } => Self {
+                subject: "Reset your AI DocuMines password",
+                paragraphs: vec![
+                    "Somebody asked to set a new password for your AI DocuMines account. If it was you, use this token:"
+                        .into(),
+                ],
+                token: Some(token.expose().to_owned()),
+                facts: Vec::new(),
+                closing: format!(
+                    "It works once, until {}. If it was not you, ignore this message: your password stays as it is.",
+                    instant(*expires_at)
+                ),
+            },
+            Mail::PasswordChanged { at } => Self {
+                subject: "Your AI DocuMines password was changed",
+                paragraphs: vec![format!(
+                    "The password of your AI DocuMines account was changed on {}, and every device was logged out.",
+                    instant(*at)
+                )],
+                token: None,
+                facts: Vec::new(),
+                closing: "If it was not you, reset your password now, and change that of your mailbox: somebody may be \
+                          reading your mail."
+                    .into(),
+            },
+            Mail::NewDevice { at, source, user_agent } => Self {
+                subject: "New login to your AI DocuMines account",
+                paragraphs: vec![
+                    "Somebody logged in to your AI DocuMines account from a device that it has not seen before.".into(),
+                ],
+                token: None,
+                facts: vec![
+                    ("Time", instant(*at)),
+                    ("Address", one_line(source)),
+                    ("Device", user_agent.map_or_else(|| "unknown".to_owned(), one_line)),
+                ],
+                closing: "If it was you, there is nothing to do. If it was not, reset your password now: that logs every \
+                          device out."
+                    .into(),
+            },
+            Mail::SecondFactorChanged { at, change } => Self {
+                subject: "Your AI DocuMines two-step login was changed",
+                paragraphs: vec![format!(
+                    "{} This was done on {}.",
+                    match change {
+                        SecondFactorChange::Added =>
+                            "Your AI DocuMines account asks for a second factor at login from now on.",
+                        SecondFactorChange::Removed =>
+                            "Your AI DocuMines account does not ask for a second factor at login any more.",
+                        SecondFactorChange::RecoveryCodesRenewed =>
+                            "Your AI DocuMines account has new recovery codes; the old ones do not work any more.",
+                    },
+                    instant(*at)
+                )],
+                token: None,
+                facts: Vec::new(),
+                closing: "If it was not you, reset your password now: that logs every device out.".into(),
+            },
+            Mail::EmailChanged { at, to } => Self {
+                subject: "Your AI DocuMines e-mail address was changed",
+                paragraphs: vec![format!(
+                    "The e-mail address of your AI DocuMines account was changed to {} on {}. It is what you log in with \
+                     now, and where our mail goes.",
+                    hint(to),
+                    instant(*at)
+                )],
+                token: None,
+                facts: Vec::new(),
+                closing: "If it was not you, tell whoever runs this service at once: a password reset goes to the new \
+                          address."
+                    .into(),
+            },
+        }
+    }
+}
+
+fn instant(at: Timestamp) -> String {
+    format!("{} UTC", at.to_seconds_with_space())
+}
+
+/// What a stranger may have written, as one line of at most 160 characters that no mail program makes a link of.
+fn one_line(raw: &str) -> String {
+    let visible = raw.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c });
+    visible.take(160).collect::<String>().replace("://", " ").replace("www.", "www ").trim().to_owned()
+}
+
+/// Enough of an address for its owner to know it by: `t…@example.com`.
+fn hint(address: &EmailAddress) -> String {
+    let (local, domain) = address.as_str().split_once('@').unwrap_or_default();
+    format!("{}…@{domain}", local.chars().next().unwrap_or_default())
+}
