@@ -6,6 +6,8 @@ mod commands;
 mod deployment;
 mod files;
 mod log;
+#[path = "../shared/seed_walk.rs"]
+mod seed_walk;
 mod server;
 mod settings;
 mod stopping;
