@@ -11,6 +11,7 @@ mod authorisation;
 mod endurance;
 mod housekeeping;
 mod http;
+mod log;
 mod mail;
 mod metrics;
 mod nodes;
