@@ -8,6 +8,7 @@
 mod account;
 mod architecture;
 mod authorisation;
+mod documents;
 mod endurance;
 mod housekeeping;
 mod http;
