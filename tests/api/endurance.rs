@@ -93,7 +93,7 @@ async fn clean_up(app: &TestApp) {
     let month_ago = (app.app.clock.now() - days(30)).as_micros();
     let tx = app.app.begin().await.unwrap();
     tx.execute_unprepared(&format!("DELETE FROM audit_events WHERE at < {month_ago}")).await.unwrap();
-    tx.commit().await.unwrap();
+    app.app.commit(tx).await.unwrap();
     if maintenance_url().is_some() {
         app.app.reader().execute_unprepared("VACUUM").await.unwrap();
     }
