@@ -16,6 +16,6 @@ pub fn start(settings: &Settings) -> Result<(), BadSetting> {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).finish().init(),
         LogFormat::Json => lines.json().flatten_event(true).finish().init(),
     }
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{}", panic.to_string().replace(['\r', '\n'], " "))));
     Ok(())
 }

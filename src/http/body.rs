@@ -357,5 +357,13 @@ mod tests {
         fn no_bytes_make_the_parser_panic(bytes in any::<Vec<u8>>()) {
             let _ = parse::<Card>(&bytes);
         }
+
+        #[test]
+        fn only_json_is_json(content_type in "(application/json)?[; ]{0,2}(charset=)?\\PC{0,20}") {
+            if is_json(&content_type) {
+                let media_type = content_type.split(';').next().unwrap_or_default().trim();
+                prop_assert!(media_type.eq_ignore_ascii_case(JSON));
+            }
+        }
     }
 }

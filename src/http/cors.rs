@@ -57,3 +57,24 @@ pub(super) fn allow(origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn only_an_origin_to_the_letter_is_listed(
+            sent in "https://app\\.example\\.com[.:/ a-z0-9]{0,6}|[a-z:/.]{0,30}|null",
+        ) {
+            let listed = "https://app.example.com";
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, HeaderValue::from_str(&sent).expect("printable"));
+            let found = Cors::new(&[listed.to_owned()]).listed_origin(&headers);
+            prop_assert_eq!(found.is_some(), sent == listed);
+            prop_assert!(Cors::new(&[]).listed_origin(&headers).is_none());
+        }
+    }
+}

@@ -168,3 +168,59 @@ impl Member for Timestamp {
 member_type!(Timestamp, "date-time", |at| Some(at.to_string().into()), {
     MetaSchema::new_with_format("string", "date-time")
 });
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::kernel::text::{Name, Paragraph};
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "\\PC{0,1100}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                inner.prop_map(|value| json!({"member": value})),
+            ]
+        })
+    }
+
+    /// What a refusal says of `value`, which nobody may read in it.
+    fn refusal<T: Member>(value: &Value) -> Option<String> {
+        T::read(value.clone()).err().map(|reason| reason.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_breaks_a_member_or_is_quoted_by_its_refusal(value in any_json()) {
+            let refusals = [
+                refusal::<EmailAddress>(&value),
+                refusal::<Username>(&value),
+                refusal::<PhoneNumber>(&value),
+                refusal::<Name>(&value),
+                refusal::<Paragraph>(&value),
+                refusal::<NewPassword>(&value),
+                refusal::<Password>(&value),
+                refusal::<Token>(&value),
+                refusal::<Preferences>(&value),
+                refusal::<bool>(&value),
+                refusal::<Option<Name>>(&value),
+            ];
+            prop_assert!(refusal::<Timestamp>(&value).is_some());
+            // Long enough to stand in no sentence of ours.
+            let secret = value.as_str().filter(|text| text.len() > 30);
+            for refusal in refusals.into_iter().flatten() {
+                prop_assert!(refusal.len() < 200, "{}", refusal);
+                prop_assert!(!secret.is_some_and(|secret| refusal.contains(secret)), "{}", refusal);
+            }
+        }
+    }
+}

@@ -181,6 +181,16 @@ mod tests {
         }
 
         #[test]
+        fn nothing_that_a_caller_writes_hides_what_our_proxy_adds(
+            lines in proptest::collection::vec("\\PC{0,60}|([0-9]{1,3}[.,:/ ]){1,12}", 0..4),
+        ) {
+            let trusted: TrustedProxies = std::iter::once("10.0.0.0/8".parse().unwrap()).collect();
+            let added = lines.iter().map(String::as_str).chain(["203.0.113.9"]);
+            let source = trusted.source("10.0.0.1".parse().unwrap(), added.collect::<Vec<_>>().into_iter());
+            prop_assert_eq!(source.to_string(), "203.0.113.9");
+        }
+
+        #[test]
         fn a_user_agent_is_one_line_of_bounded_length(header in any::<Vec<u8>>()) {
             if let Some(agent) = UserAgent::from_header(&header) {
                 prop_assert!(!agent.as_str().chars().any(char::is_control));

@@ -62,8 +62,11 @@ impl Password {
 /// How many code points of a password are scored.
 const SCORED_LENGTH: usize = 32;
 
-/// What is known about somebody, as somebody who guesses would use it: whole, word by word, and run together. It makes
-/// no password strong.
+/// What the service is called (ASVS 5.0, 6.1.2).
+const SERVICE: [&str; 4] = ["aidocumines", "documines", "ai documines", "documines-auth"];
+
+/// What is known about somebody, and about the service, as somebody who guesses would use it: whole, word by word, and
+/// run together. It makes no password strong.
 #[derive(Clone, Debug, Default)]
 pub struct PersonalWords(Vec<String>);
 
@@ -73,7 +76,7 @@ impl PersonalWords {
     pub fn about(email: &str, username: Option<&str>, contact_name: &str, organisation: &str) -> Self {
         let local_part = email.split('@').next();
         let texts = [Some(email), local_part, username, Some(contact_name), Some(organisation)];
-        let mut words = Vec::new();
+        let mut words: Vec<String> = SERVICE.iter().map(|&word| word.to_owned()).collect();
         for text in texts.into_iter().flatten() {
             let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
             words.extend(parts.map(str::to_owned));
@@ -175,10 +178,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_services_own_name_makes_no_password_strong() {
+        let somebody = PersonalWords::about("thandi@example.com", None, "Thandi Nkosi", "Nkosi Surveys");
+        for weak in ["aidocumines", "AIDocuMines1", "documines2026", "D0cumines!", "ai documines"] {
+            assert!(Password::received(weak).check_strength(&somebody).is_err(), "{weak}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_pattern_breaks_the_estimate(password in "[12qwe]{8,128}|(12){4,64}|(4@8\\(\\{\\[){2,20}") {
             let _ = Password::received(&password).check_strength(&john());
+        }
+
+        #[test]
+        fn what_is_taken_is_neither_short_nor_long_and_the_same_when_typed_again(
+            raw in "\\PC{0,140}|[\\x00-\\x1fa-z]{8,12}",
+        ) {
+            if let Ok(taken) = raw.parse::<NewPassword>() {
+                let kept = taken.as_password().expose().to_owned();
+                prop_assert!((Password::MIN_LENGTH..=Password::MAX_LENGTH).contains(&kept.chars().count()));
+                for typed in [&raw, &kept] {
+                    let again = Password::received(typed);
+                    prop_assert_eq!(again.expose(), &kept);
+                }
+                prop_assert!(!raw.chars().any(char::is_control));
+            }
         }
     }
 

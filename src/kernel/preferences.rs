@@ -65,6 +65,7 @@ impl TryFrom<Map<String, Value>> for Preferences {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -79,6 +80,38 @@ mod tests {
         assert!(read(json!({"theme": "dark", "font_size": 14, "beta": true})).is_ok());
         for bad in [json!({"a": null}), json!({"a": []}), json!({"a": {}}), json!({"": 1}), json!({"a": "\u{0}"})] {
             assert!(read(bad.clone()).is_err(), "{bad} was taken");
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,300}|[\\x00-\\x1f]{1,3}".prop_map(Value::from),
+            Just(json!([])),
+            Just(json!({"a": 1})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_small_flat_and_clean(
+            members in proptest::collection::vec(("\\PC{0,70}|[\\x00-\\x1f]{1,3}", any_value()), 0..60),
+        ) {
+            let members: Map<String, Value> = members.into_iter().collect();
+            if let Ok(preferences) = Preferences::try_from(members.clone()) {
+                prop_assert_eq!(preferences.members(), &members);
+                prop_assert!(members.len() <= Preferences::MAX_MEMBERS);
+                for (name, value) in members {
+                    let text = value.as_str().unwrap_or_default();
+                    prop_assert!((1..=Preferences::MAX_NAME).contains(&name.chars().count()));
+                    prop_assert!(text.chars().count() <= Preferences::MAX_VALUE);
+                    prop_assert!(!name.chars().chain(text.chars()).any(char::is_control));
+                    prop_assert!(!value.is_null() && !value.is_array() && !value.is_object());
+                }
+            }
         }
     }
 }

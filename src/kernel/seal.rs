@@ -144,6 +144,8 @@ impl fmt::Debug for Sealer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sealer(keys: &[&SecretString]) -> Sealer {
@@ -218,6 +220,23 @@ mod tests {
         for keys in ["c2hvcnQ=", &format!("{},c2hvcnQ=", good.expose_secret()), ""] {
             let refusal = Sealer::new(&SecretString::from(keys)).expect_err("too short").to_string();
             assert!(!refusal.contains("c2hvcnQ=") && !refusal.contains(good.expose_secret()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_opens_that_was_not_sealed(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let random = Random::seeded(1);
+            let sealer = Sealer::new(&Sealer::new_key(&random)).expect("a good key");
+            prop_assert_eq!(sealer.open("mail", &bytes), None);
+        }
+
+        #[test]
+        fn whatever_is_sealed_opens(plain in any::<Vec<u8>>(), purpose in "\\PC{0,20}") {
+            let random = Random::seeded(1);
+            let sealer = Sealer::new(&Sealer::new_key(&random)).expect("a good key");
+            let sealed = sealer.seal(&random, &purpose, &plain);
+            prop_assert_eq!(sealer.open(&purpose, &sealed), Some(plain));
         }
     }
 }

@@ -136,6 +136,8 @@ impl fmt::Debug for ClientId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -152,5 +154,24 @@ mod tests {
     fn debug_output_shows_nothing() {
         let token = Token::received("a-secret-nobody-may-see");
         assert_eq!(format!("{token:?} {:?}", token.digest()), "Token(…) Digest(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn a_client_id_is_40_letters_and_digits(raw in "[A-Za-z0-9]{38,42}|\\PC{0,60}|[a-z]{39}.") {
+            let is_one = raw.chars().count() == 40 && raw.chars().all(|c| c.is_ascii_alphanumeric());
+            prop_assert_eq!(ClientId::parse(&raw).map(|id| id.as_str().to_owned()), is_one.then_some(raw));
+        }
+
+        #[test]
+        fn other_tokens_have_other_digests(one in any::<String>(), other in any::<String>()) {
+            let (first, second) = (Token::received(&one).digest(), Token::received(&other).digest());
+            prop_assert_eq!(first.matches(&second), one == other);
+        }
+
+        #[test]
+        fn no_bytes_but_32_are_a_digest(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
+            prop_assert_eq!(Digest::from_bytes(&bytes).is_some(), bytes.len() == 32);
+        }
     }
 }

@@ -76,11 +76,11 @@ fn first_segments(group: &str) -> Vec<&str> {
     segments
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
     let files = paths.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
@@ -189,6 +189,44 @@ fn settings_alone_read_the_environment() {
             assert!(!source.code.contains("std::env"), "src/{} names std::env", source.path);
         }
         assert!(!source.code.contains("env = \""), "src/{} takes a variable", source.path);
+    }
+}
+
+#[test]
+fn no_crate_of_ours_may_be_unsafe() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let workspace = read("Cargo.toml");
+    assert!(workspace.contains("[workspace]\nmembers = [\"migration\"]\n"), "another crate has to be looked at too");
+    assert!(workspace.contains("\nunsafe_code = \"forbid\"\n"));
+    for manifest in [workspace, read("migration/Cargo.toml")] {
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{manifest}");
+    }
+}
+
+/// Files that read what strangers send without a property test of their own, and why they need none.
+const UNFUZZED: [(&str, &str); 4] = [
+    ("http/envelope.rs", "hands headers on to request_id and cors"),
+    ("http/origin.rs", "hands headers on to kernel::origin"),
+    ("http/pages.rs", "compares If-None-Match as a whole"),
+    ("kernel/public_url.rs", "reads what the operator sets"),
+];
+
+#[test]
+fn whatever_parses_what_strangers_send_has_a_property_test_beside_it() {
+    let signs = ["impl FromStr for", "impl TryFrom<", "> FromStr for", "fn parse(", "fn from_header(", "fn received("];
+    let signs = signs.into_iter().chain(["fn open(", "from_slice(", "HeaderMap", ".headers().get", "impl Member for"]);
+    let signs: Vec<&str> = signs.collect();
+    let parsers = sources_where(|source| {
+        ["http", "kernel"].contains(&source.folder()) && signs.iter().any(|sign| source.code.contains(sign))
+    });
+    assert!(parsers.len() >= 15, "{}", parsers.len());
+    for parser in &parsers {
+        let text = std::fs::read_to_string(root().join("src").join(&parser.path)).unwrap();
+        let is_excused = UNFUZZED.iter().any(|(path, _)| *path == parser.path);
+        assert!(text.contains("proptest! {") != is_excused, "src/{}: a property test, or a reason", parser.path);
+    }
+    for (path, _) in UNFUZZED {
+        assert!(parsers.iter().any(|parser| parser.path == path), "src/{path} needs no excuse any more");
     }
 }
 

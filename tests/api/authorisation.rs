@@ -162,6 +162,21 @@ async fn a_missing_or_wrong_client_secret_is_refused() {
 }
 
 #[tokio::test]
+async fn a_credential_that_is_sent_twice_is_refused() {
+    let app = TestApp::start().await;
+    let (_, session) = logged_in(&app).await;
+    let caller = &session.caller;
+    let bearer = format!("Bearer {}", session.access_token);
+    let client = [("X-Client-ID", &caller.client_id), ("X-Client-Secret", &caller.client_secret)];
+    for (name, value) in client {
+        let call = caller.get("/profile/").header(name, value.as_deref().unwrap());
+        call.send().await.refused(401, "invalid_client");
+    }
+    caller.get("/profile/").header("Authorization", &bearer).send().await.refused(401, "invalid_token");
+    caller.get_profile().await.expect(200);
+}
+
+#[tokio::test]
 async fn a_missing_bearer_is_refused() {
     let app = TestApp::start().await;
     let (_, session) = logged_in(&app).await;

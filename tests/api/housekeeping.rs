@@ -15,6 +15,15 @@ async fn rows(app: &TestApp) -> [i64; 4] {
 }
 
 #[tokio::test]
+async fn the_tables_are_empty_at_the_start() {
+    let app = TestApp::start().await;
+    assert_eq!(rows(&app).await, [0; 4]);
+    for table in ["accounts", "clients"] {
+        assert_eq!(app.number(&format!("SELECT count(*) AS number FROM {table}")).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_alive_stays() {
     let app = TestApp::start().await;
     let session = app.sign_up("thandi").await.log_in().await;

@@ -8,9 +8,11 @@
 mod account;
 mod architecture;
 mod authorisation;
+mod documents;
 mod endurance;
 mod housekeeping;
 mod http;
+mod log;
 mod mail;
 mod mail_server;
 mod metrics;

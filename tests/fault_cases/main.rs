@@ -6,11 +6,14 @@
 mod connections;
 mod disk;
 mod half_sent;
+mod hostile;
 mod kill;
 mod load;
 mod postgres;
 #[path = "../shared/postgres_server.rs"]
 mod postgres_server;
+#[path = "../shared/seed_walk.rs"]
+mod seed_walk;
 #[path = "../process/server.rs"]
 #[expect(dead_code, reason = "the tests of the process use all of it")]
 mod server;

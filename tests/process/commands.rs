@@ -53,6 +53,20 @@ async fn migrate_makes_the_database_that_serve_then_uses() {
     server.sign_up("thandi").await;
 }
 
+#[test]
+fn a_log_line_in_json_says_when_in_utc() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["migrate", "--log-format", "json", "--log-filter", "info"], &[]);
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let when = line["timestamp"].as_str().unwrap();
+        assert!(when.len() == "2025-03-07T03:34:18.305185Z".len() && when.ends_with('Z'), "{line}");
+        assert!(line["level"].is_string() && line["target"].is_string(), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn serve_may_be_said_or_left_away() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,8 @@ mod log;
 mod mail;
 #[path = "../shared/mail_server.rs"]
 mod mail_server;
+#[path = "../shared/seed_walk.rs"]
+mod seed_walk;
 mod server;
 mod settings;
 mod stopping;

@@ -50,7 +50,7 @@ fn call_with_spoilt_bodies(operation_id: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let app = runtime.block_on(TestApp::start());
     let session = runtime.block_on(async { app.sign_up("thandi").await.log_in().await });
-    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&spoilt(operation), |body| {
         let call = session.caller.call(method.clone(), operation.path).json(&body).beyond_the_schema();
         let answer = runtime.block_on(call.send());
