@@ -15,6 +15,7 @@ mod postgres_server;
 #[expect(dead_code, reason = "the tests of the process use all of it")]
 mod server;
 mod stop;
+mod timing;
 
 use std::io::Write;
 
