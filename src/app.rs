@@ -18,8 +18,9 @@ use crate::metrics::Metrics;
 use crate::password::hasher::Hasher;
 use crate::secret_key;
 use crate::session::identity::Identities;
-use crate::settings::{BadSetting, Settings};
+use crate::settings::{BadSetting, Settings, Switch};
 use crate::store::StoreError;
+use crate::throttle::Throttle;
 use crate::usage::Tally;
 
 /// The server's parts. One per process; tests make one each.
@@ -41,6 +42,8 @@ pub struct App {
     pub identities: Identities,
     /// What accounts did since it was last written down.
     pub usage: Tally,
+    /// How often strangers may try.
+    pub throttle: Throttle,
     /// What happens, counted; `None` where nobody asks.
     pub metrics: Option<Metrics>,
     /// Rung when mail was put into the outbox.
@@ -69,6 +72,7 @@ impl App {
         secret_key::check(&db, &sealer, &random, key_flag).await?;
         let identities = Identities::new(db.is_shared());
         let metrics = settings.metrics_listen.map(|_| Metrics::default());
+        let throttle = Throttle::new(settings.rate_limits == Switch::On, &sealer);
         Ok(Self {
             trusted_proxies: settings.trusted_proxies.iter().copied().collect(),
             settings,
@@ -77,6 +81,7 @@ impl App {
             hasher,
             sealer,
             identities,
+            throttle,
             usage: Tally::default(),
             mail_bell: Notify::new(),
             mail_transport,

@@ -16,6 +16,8 @@
 //! the queries; [`mail`] the outbox; [`http`] what all operations share on the wire. [`app`] is everything a rule may
 //! need, [`settings`] what an operator can say, [`server`] puts it on the network.
 //!
+//! [`throttle`] is how often a stranger may try.
+//!
 //! `docs/architecture.md` says why it is so.
 
 pub mod account;
@@ -38,4 +40,5 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod store;
+pub mod throttle;
 pub mod usage;

@@ -29,6 +29,7 @@ pub struct Metrics {
     latency: Family<OperationLabels, Histogram, fn() -> Histogram>,
     identities: Family<IdentityLabels, Counter>,
     mails: Family<MailLabels, Counter>,
+    throttled: Family<LimitLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +53,11 @@ struct MailLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -59,6 +65,7 @@ impl Default for Metrics {
             requests: Family::default(),
             identities: Family::default(),
             mails: Family::default(),
+            throttled: Family::default(),
         }
     }
 }
@@ -81,6 +88,11 @@ impl Metrics {
     pub fn mailed(&self, outcome: &'static str) {
         self.mails.get_or_create(&MailLabels { outcome }).inc();
     }
+
+    /// Counts a call that met a limit, by the limit's name.
+    pub fn throttled(&self, limit: &'static str) {
+        self.throttled.get_or_create(&LimitLabels { limit }).inc();
+    }
 }
 
 /// Everything, as Prometheus reads it (the OpenMetrics text format).
@@ -93,6 +105,7 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
     registry.register("request_duration_seconds", "Time from request to answer", metrics.latency.clone());
     registry.register("identities", "Callers, by where they were found", metrics.identities.clone());
     registry.register("mails", "Tries to send a mail, by outcome", metrics.mails.clone());
+    registry.register("throttled", "Calls that met a limit, by limit", metrics.throttled.clone());
     let mut gauge = |name: &str, help: &str, value: usize| {
         let gauge = Gauge::<i64>::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));

@@ -21,7 +21,7 @@ use crate::kernel::random::Random;
 use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
-use crate::settings::{BadSetting, Settings, When};
+use crate::settings::{BadSetting, Settings, Switch, When};
 use crate::{changes, connections, housekeeping, mail, metrics, usage};
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
@@ -81,6 +81,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         tracing::warn!(
             "--reset-token-in-response always: whoever knows an e-mail address can take over its account; \
              never use this on an open network"
+        );
+    }
+    if app.settings.rate_limits == Switch::Off {
+        tracing::warn!(
+            "--rate-limits off: passwords can be guessed as fast as they can be checked; for load tests alone"
         );
     }
     let address = listener.local_addr()?;

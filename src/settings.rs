@@ -103,6 +103,10 @@ pub struct Settings {
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub argon2_parallelism: u32,
 
+    /// Whether guessing is slowed down and sign-ups and mails have limits; off for load tests alone
+    #[arg(long, env = "DOCUMINES_RATE_LIMITS", value_name = "SWITCH", default_value = "on")]
+    pub rate_limits: Switch,
+
     /// Networks of the proxies in front, in CIDR notation, separated by commas: from these alone is X-Forwarded-For
     /// believed, and the rightmost hop that is not one of them is where a call comes from; none by default
     #[arg(long, env = "DOCUMINES_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
@@ -150,6 +154,15 @@ pub enum When {
     Always,
     /// In none.
     Never,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// The form of a log line.
@@ -335,6 +348,7 @@ mod tests {
             ("--cors-origins", "https://example.com/path"),
             ("--listen", "8020"),
             ("--trusted-proxies", "10.0.0.0/33"),
+            ("--rate-limits", "some"),
             ("--log-format", "xml"),
             ("--mail-from", "nobody"),
             ("--mail-from", "AI DocuMines\n<a@example.com>"),

@@ -252,12 +252,14 @@ impl From<SignedUp> for SignupAnswer {
 }
 
 impl Refusal for SignupError {
-    const CODES: &'static [Code] = &[Code::WeakPassword, Code::EmailTaken, Code::UsernameTaken, Code::Overloaded];
+    const CODES: &'static [Code] =
+        &[Code::WeakPassword, Code::EmailTaken, Code::UsernameTaken, Code::RateLimited, Code::Overloaded];
 }
 
 impl From<SignupError> for Problem {
     fn from(error: SignupError) -> Self {
         match error {
+            SignupError::Throttled(throttled) => Self::rate_limited(throttled),
             SignupError::EmailTaken => Self::new(Code::EmailTaken),
             SignupError::UsernameTaken => Self::new(Code::UsernameTaken),
             SignupError::WeakPassword(reason) => Self::weak_password("password", &reason),

@@ -8,6 +8,7 @@ use crate::kernel::origin::Origin;
 use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
+use crate::kernel::rate_limit::Throttled;
 use crate::kernel::text::{Name, Paragraph};
 use crate::kernel::token::{ClientId, Token};
 use crate::kernel::username::Username;
@@ -15,6 +16,7 @@ use crate::mail::{Mail, outbox};
 use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::{StoreError, clients};
+use crate::throttle::{self, Whose, guess, limits};
 
 /// The plan that everybody starts on, and for how many days, counted to the next midnight UTC.
 const TRIAL_PLAN: &str = "premium";
@@ -59,6 +61,9 @@ pub struct SignedUp {
 /// Why nobody joined.
 #[derive(Debug, thiserror::Error)]
 pub enum SignupError {
+    /// Too many signed up from there.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Somebody has that e-mail address.
     #[error("the e-mail address is taken")]
     EmailTaken,
@@ -81,6 +86,8 @@ impl From<StoreError> for SignupError {
 
 /// Makes an account and its client.
 pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<SignedUp, SignupError> {
+    let from_there = Whose::Source(origin.source);
+    origin.standings.note(throttle::spend(app, &limits::SIGNUP, from_there).await?)?;
     // Asked first to spare the hash; what decides is the unique index, in the transaction.
     if accounts::find_by_email(app.reader(), &signup.email).await?.is_some() {
         return Err(SignupError::EmailTaken);
@@ -123,6 +130,8 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
         Insertion::EmailTaken => return Err(SignupError::EmailTaken),
         Insertion::UsernameTaken => return Err(SignupError::UsernameTaken),
     };
+    // What failed while nobody had the address is no concern of whoever has it now.
+    guess::open(app, &tx, origin, &limits::LOGIN, &account.profile.email, now).await?;
     clients::insert(&tx, &client_id, &client_secret.digest(), Some(account.id), now).await?;
     let subject = Subject { account: account.id, session: None, client: Some(&client_id), origin };
     audit::record(&tx, Event::SignedUp, subject, now).await?;

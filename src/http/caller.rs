@@ -8,6 +8,7 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::body::single;
+use super::origin::source_of;
 use super::problem::{Code, Problem};
 use crate::app::App;
 use crate::fault::Fault;
@@ -37,7 +38,7 @@ const BEARER: &str = "bearer";
 
 /// An extractor of credentials: the schemes that the spec names, all of them wanted, and how they are checked.
 macro_rules! credentials {
-    ($type:ident, [$($scheme:expr),*], |$app:ident, $headers:ident| $check:expr) => {
+    ($type:ident, [$($scheme:expr),*], |$app:ident, $request:ident| $check:expr) => {
         impl<'a> ApiExtractor<'a> for $type {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
@@ -54,37 +55,43 @@ macro_rules! credentials {
             }
 
             async fn from_request(
-                request: &'a Request,
+                $request: &'a Request,
                 _: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> poem::Result<Self> {
-                let $app: &Arc<App> = request.data().ok_or_else(|| Problem::internal("the request carries no App"))?;
-                let $headers = request.headers();
+                let $app: &Arc<App> = $request.data().ok_or_else(|| Problem::internal("the request carries no App"))?;
                 Ok(Self($check))
             }
         }
     };
 }
 
-credentials!(Caller, [CLIENT_ID, CLIENT_SECRET, BEARER], |app, headers| {
+credentials!(Caller, [CLIENT_ID, CLIENT_SECRET, BEARER], |app, request| {
+    let headers = request.headers();
     let bearer = single(headers, &AUTHORIZATION).and_then(bearer_token);
     let bearer = bearer.map(Token::received);
     let sent = client_credentials(headers)?;
-    identity::authenticate(app, &sent, bearer.as_ref()).await.map_err(|error| refuse(error, bearer.is_some()))?
+    let source = || source_of(request, app);
+    identity::authenticate(app, &sent, bearer.as_ref(), source)
+        .await
+        .map_err(|error| refuse(error, bearer.is_some()))?
 });
 
-credentials!(Client, [CLIENT_ID, CLIENT_SECRET], |app, headers| {
-    identity::authenticate_client(app, &client_credentials(headers)?).await.map_err(|error| refuse(error, false))?
+credentials!(Client, [CLIENT_ID, CLIENT_SECRET], |app, request| {
+    let sent = client_credentials(request.headers())?;
+    let client = identity::authenticate_client(app, &sent, source_of(request, app)).await;
+    client.map_err(|error| refuse(error, false))?
 });
 
-credentials!(NamedClient, [CLIENT_ID], |app, headers| {
-    identity::find_client(app, &client_id(headers)?).await.map_err(|error| refuse(error, false))?
+credentials!(NamedClient, [CLIENT_ID], |app, request| {
+    identity::find_client(app, &client_id(request.headers())?).await.map_err(|error| refuse(error, false))?
 });
 
 fn refuse(error: IdentityError, bearer_was_sent: bool) -> Problem {
     match error {
         IdentityError::InvalidClient => Problem::new(Code::InvalidClient),
         IdentityError::InvalidToken => Problem::invalid_token(bearer_was_sent),
+        IdentityError::Throttled(throttled) => Problem::rate_limited(throttled),
         IdentityError::Store(error) => Fault::Store(error).into(),
     }
 }

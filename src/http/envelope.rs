@@ -14,8 +14,10 @@ use poem_openapi::OperationId;
 use super::access::Asked;
 use super::cors::{self, Cors};
 use super::problem::{Code, Problem};
+use super::rate_limit;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
+use crate::kernel::rate_limit::Standings;
 
 /// The outermost endpoint. It never fails: whatever happened inside becomes an answer.
 pub struct Envelope<E> {
@@ -100,12 +102,14 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
         let metrics = self.app.metrics.as_ref();
         // Nobody looks at the clock for nothing.
         let started = (asked.is_some() || metrics.is_some()).then(Instant::now);
+        let standings = (!is_read(&request)).then(Standings::default);
         let outcome = if origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
             Outcome::of(Ok(cors::preflight()))
         } else {
             request.set_data(self.app.clone());
-            if !is_read(&request) {
+            if let Some(standings) = &standings {
                 request.set_data(request_id.clone());
+                request.set_data(standings.clone());
             }
             self.answer(request).await
         };
@@ -126,6 +130,12 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
             }
         }
         let headers = response.headers_mut();
+        let standings = standings.map(|standings| standings.all()).unwrap_or_default();
+        if !standings.is_empty() {
+            for (name, value) in rate_limit::fields(&standings) {
+                headers.insert(name, value);
+            }
+        }
         headers.insert(X_REQUEST_ID, request_id.header_value());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::request_id::RequestId;
 use crate::app::App;
 use crate::kernel::origin::{Origin, Source, UserAgent};
+use crate::kernel::rate_limit::Standings;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -22,6 +23,7 @@ impl<'a> FromRequest<'a> for Origin {
             source: source_of(request, app),
             user_agent: user_agent.and_then(|header| UserAgent::from_header(header.as_bytes())),
             request_id: request.data::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+            standings: request.data::<Standings>().cloned().unwrap_or_default(),
         })
     }
 }

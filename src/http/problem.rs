@@ -11,10 +11,12 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSch
 use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 
+use super::rate_limit;
 use super::request_id::RequestId;
 use crate::fault::Fault;
 use crate::kernel::Invalid;
 use crate::kernel::public_url::PublicUrl;
+use crate::kernel::rate_limit::Throttled;
 use crate::store::StoreError;
 
 /// The media type of every error.
@@ -76,6 +78,8 @@ codes! {
         "The refresh token is unknown, expired, was exchanged before, was issued to another client, or its session has ended. Log in again.";
     AccountInactive = "account_inactive", FORBIDDEN, "The account is not active",
         "The password is right, but the account may not log in. Ask the platform's support.";
+    PasswordResetRequired = "password_reset_required", FORBIDDEN, "Only a password reset opens the login",
+        "Too many logins with this e-mail address have failed in a row. Whoever owns it sets a new password: ask for a reset. The answer is the same whether or not there is an account.";
     NotFound = "not_found", NOT_FOUND, "Nothing is here",
         "There is no such path. The API's paths are listed at /docs/.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
@@ -90,6 +94,8 @@ codes! {
         "A body may be 64 KiB long at most.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
         "Send JSON in UTF-8, with the header Content-Type: application/json.";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many tries",
+        "This was tried too often of late. Try again after the seconds in Retry-After; the headers RateLimit-Policy and RateLimit tell the limit that was met.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
         "A mistake of ours. It is in the server's log under the request id.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many passwords are being checked",
@@ -166,7 +172,7 @@ pub struct Problem {
     code: Code,
     detail: Cow<'static, str>,
     errors: Option<Vec<FieldError>>,
-    header: Option<Box<(HeaderName, HeaderValue)>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<Box<str>>,
 }
 
@@ -174,16 +180,16 @@ impl Problem {
     /// A problem that its code says all about.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        let header = match code {
+        let headers = match code {
             Code::Overloaded => header(RETRY_AFTER, "1"),
             Code::Unavailable => header(RETRY_AFTER, "2"),
             // RFC 9110 wants a challenge with every 401. This scheme is ours: the two headers.
             _ if code.status() == StatusCode::UNAUTHORIZED => {
                 header(WWW_AUTHENTICATE, "ClientCredentials realm=\"AI DocuMines\"")
             }
-            _ => None,
+            _ => Vec::new(),
         };
-        Self { code, detail: Cow::Borrowed(code.explanation()), errors: None, header, cause: None }
+        Self { code, detail: Cow::Borrowed(code.explanation()), errors: None, headers, cause: None }
     }
 
     /// A mistake of ours; `cause` is for the log alone.
@@ -223,14 +229,22 @@ impl Problem {
         } else {
             "Bearer realm=\"AI DocuMines\""
         };
-        let header = header(WWW_AUTHENTICATE, challenge);
-        Self { header, ..Self::new(Code::InvalidToken) }
+        let headers = header(WWW_AUTHENTICATE, challenge);
+        Self { headers, ..Self::new(Code::InvalidToken) }
     }
 
     /// A method that the path does not take.
     #[must_use]
     pub fn method_not_allowed(allowed: HeaderValue) -> Self {
-        Self { header: Some(Box::new((ALLOW, allowed))), ..Self::new(Code::MethodNotAllowed) }
+        Self { headers: vec![(ALLOW, allowed)], ..Self::new(Code::MethodNotAllowed) }
+    }
+
+    /// A limit that was met, with when to try again.
+    #[must_use]
+    pub fn rate_limited(Throttled(standing): Throttled) -> Self {
+        let mut headers = vec![(RETRY_AFTER, HeaderValue::from(standing.wait_seconds()))];
+        headers.extend(rate_limit::fields(&[standing]));
+        Self { headers, ..Self::new(Code::RateLimited) }
     }
 
     /// The problem's code.
@@ -265,15 +279,15 @@ impl Problem {
         let body = serde_json::to_vec(&self.details(request_id, public_url)).unwrap_or_default();
         let mut response = body.with_status(self.code.status()).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some((name, value)) = self.header.as_deref() {
+        for (name, value) in &self.headers {
             response.headers_mut().insert(name, value.clone());
         }
         response
     }
 }
 
-fn header(name: HeaderName, value: &'static str) -> Option<Box<(HeaderName, HeaderValue)>> {
-    Some(Box::new((name, HeaderValue::from_static(value))))
+fn header(name: HeaderName, value: &'static str) -> Vec<(HeaderName, HeaderValue)> {
+    vec![(name, HeaderValue::from_static(value))]
 }
 
 impl fmt::Display for Problem {

@@ -151,6 +151,7 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     let mut all: Map<String, Value> = schemes.filter_map(|scheme| scheme.as_object().cloned()).flatten().collect();
     all.sort_keys();
     let (has_security, wants_bearer) = (!all.is_empty(), all.contains_key("bearer"));
+    let wants_secret = all.contains_key("clientSecret");
     operation["security"] = if has_security { json!([all]) } else { json!([]) };
 
     let mut body_members = Vec::new();
@@ -173,8 +174,12 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
             continue;
         }
         hoist_example(&mut response["content"][JSON], schemas);
-        response["headers"] = headers(None);
         responses.push((status, response));
+    }
+    // An operation that refuses for a limit of its own tells of it in its other answers too.
+    let is_limited = codes.contains(&Code::RateLimited);
+    for (_, response) in &mut responses {
+        response["headers"] = headers(None, is_limited);
     }
     // What any operation of this kind can answer.
     let common = [
@@ -184,13 +189,17 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
         (has_body, Code::UnsupportedMediaType),
         (has_security, Code::InvalidClient),
         (wants_bearer, Code::InvalidToken),
+        (wants_secret, Code::RateLimited),
         (true, Code::Internal),
         (true, Code::Unavailable),
     ];
     codes.extend(common.into_iter().filter_map(|(applies, code)| applies.then_some(code)));
     codes.sort_by_key(|code| (code.status(), *code as usize));
+    codes.dedup();
     for of_status in codes.chunk_by(|one, other| one.status() == other.status()) {
-        responses.push((of_status[0].status().as_str().to_owned(), problem_response(of_status, &body_members)));
+        let status = of_status[0].status();
+        let is_limited = is_limited && status.is_client_error();
+        responses.push((status.as_str().to_owned(), problem_response(of_status, &body_members, is_limited)));
     }
     operation["responses"] = Value::Object(responses.into_iter().collect());
 }
@@ -208,7 +217,7 @@ fn hoist_example(content: &mut Value, schemas: &mut Map<String, Value>) {
     }
 }
 
-fn problem_response(codes: &[Code], body_members: &[String]) -> Value {
+fn problem_response(codes: &[Code], body_members: &[String], is_limited: bool) -> Value {
     let explain = |code: &Code| format!("`{}`: {}", code.as_str(), code.explanation());
     let description: Vec<String> = codes.iter().map(explain).collect();
     let example = |code: &Code| {
@@ -221,7 +230,7 @@ fn problem_response(codes: &[Code], body_members: &[String]) -> Value {
         "content": {
             PROBLEM_JSON: { "schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples },
         },
-        "headers": headers(codes.first().copied()),
+        "headers": headers(codes.first().copied(), is_limited),
     })
 }
 
@@ -243,20 +252,27 @@ fn example_of(code: Code, body_members: &[String]) -> Value {
     serde_json::to_value(problem.details(&request_id, &public_url)).expect("a problem is JSON")
 }
 
-fn headers(code: Option<Code>) -> Value {
+fn headers(code: Option<Code>, is_limited: bool) -> Value {
     let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
     let text = |max: usize, example: &str| json!({"type": "string", "maxLength": max, "example": example});
     let mut headers = Map::new();
     let id = text(RequestId::MAX_LENGTH, &RequestId::example().to_string());
     headers.insert("X-Request-ID".to_owned(), header("The caller's, if it sent a sane one, else a new one.", id));
-    match code.map(|code| code.status().as_u16()) {
+    let status = code.map(|code| code.status().as_u16());
+    if is_limited || status == Some(429) {
+        let about = "The limits that the call met, where it met any: name, quota `q`, window `w` in seconds.";
+        headers.insert("RateLimit-Policy".to_owned(), header(about, text(200, "\"login\";q=5;w=86400")));
+        let about = "What is left of them: `r`, and where nothing is, the seconds `t` until another try makes sense.";
+        headers.insert("RateLimit".to_owned(), header(about, text(200, "\"login\";r=4")));
+    }
+    match status {
         Some(401) => {
             let scheme = if code == Some(Code::InvalidToken) { "Bearer" } else { "ClientCredentials" };
             let challenge = text(200, &format!("{scheme} realm=\"AI DocuMines\""));
             let about = "Which credentials are wanted (RFC 9110, RFC 6750).";
             headers.insert("WWW-Authenticate".to_owned(), header(about, challenge));
         }
-        Some(503) => {
+        Some(429 | 503) => {
             let seconds = json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 3600, "example": 1});
             headers.insert("Retry-After".to_owned(), header("Seconds until another try makes sense.", seconds));
         }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 
 use super::Invalid;
+use super::rate_limit::Standings;
 
 /// Where a call comes from, as the record keeps it.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Origin {
     pub user_agent: Option<UserAgent>,
     /// The call's id in answer and log: 1 to 64 letters, digits, `.`, `_` and `-`.
     pub request_id: String,
+    /// What the answer is to tell of the limits that the call met.
+    pub standings: Standings,
 }
 
 /// An address that calls come from. An IPv4 address that came in IPv6's clothes (RFC 4291, section 2.5.5.2) is taken out

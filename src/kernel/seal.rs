@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::Invalid;
+use super::pseudonym::Pseudonyms;
 use super::random::Random;
 
 /// Which key something was sealed with: the first 8 bytes of `SHA-256("documines-auth secret key id" ‖ key)`, written as
@@ -58,6 +59,7 @@ pub struct Sealer(Vec<SecretKey>);
 #[derive(Clone)]
 struct SecretKey {
     id: KeyId,
+    key: [u8; 32],
     cipher: XChaCha20Poly1305,
 }
 
@@ -83,6 +85,12 @@ impl Sealer {
     #[must_use]
     pub fn new_key(random: &Random) -> SecretString {
         BASE64.encode(&random.bytes::<32>()).into()
+    }
+
+    /// Pseudonyms for this purpose, under a key that is made of the one that seals.
+    #[must_use]
+    pub fn pseudonyms(&self, purpose: &str) -> Pseudonyms {
+        Pseudonyms::new(&self.0[0].key, purpose)
     }
 
     /// The ids of its keys; the first is that of the one that seals.
@@ -126,7 +134,7 @@ impl Sealer {
 impl SecretKey {
     fn from_base64(word: &str) -> Option<Self> {
         let key: [u8; 32] = BASE64.decode(word.as_bytes()).ok()?.try_into().ok()?;
-        Some(Self { id: KeyId::of(&key), cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+        Some(Self { id: KeyId::of(&key), key, cipher: XChaCha20Poly1305::new(&Key::from(key)) })
     }
 
     fn open(&self, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {

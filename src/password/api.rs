@@ -7,11 +7,10 @@ use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::request_reset::request_password_reset;
+use super::request_reset::{RequestResetError, request_password_reset};
 use super::reset::{ResetError, reset_password};
 use crate::app::App;
 use crate::body;
-use crate::fault::Fault;
 use crate::http::body::{Answer, Body, Documented};
 use crate::http::caller::NamedClient;
 use crate::http::problem::{Code, Problem, Refusal, Refused};
@@ -30,7 +29,8 @@ impl PasswordApi {
     /// Request a password reset
     ///
     /// Mails a token that opens one change of password, within the hour. A newer request takes the force of an older
-    /// one. An e-mail address that nobody has gets the same answer, after the same time.
+    /// one. An e-mail address that nobody has gets the same answer, after the same time; so does one that three mails
+    /// went to within the hour, and the last of them stays good.
     ///
     /// `reset_token` is in the answer only where the operator allows that: by default while mail goes to files and the
     /// server listens on a loopback address. On the open internet the mail alone carries it.
@@ -46,7 +46,7 @@ impl PasswordApi {
         origin: Origin,
         client: NamedClient,
         body: Body<RequestPasswordResetBody>,
-    ) -> Result<Answer<RequestPasswordResetAnswer>, Refused<Fault>> {
+    ) -> Result<Answer<RequestPasswordResetAnswer>, Refused<RequestResetError>> {
         let token = request_password_reset(&app, &origin, &client.0, &body.0.email).await?;
         let reset_token = app.settings.shows_reset_token().then(|| token.expose().to_owned());
         Ok(Answer(RequestPasswordResetAnswer {
@@ -57,8 +57,8 @@ impl PasswordApi {
 
     /// Reset the password
     ///
-    /// Sets a new password. Every session of the account ends, and its owner is told by mail. A password that is too
-    /// weak leaves the token usable.
+    /// Sets a new password. Every session of the account ends, its login opens where too many failures had closed it,
+    /// and its owner is told by mail. A password that is too weak leaves the token usable.
     #[oai(path = "/password/reset/", method = "post", operation_id = "resetPassword", tag = "Tag::Password")]
     async fn reset_password(
         &self,
@@ -146,13 +146,27 @@ impl Documented for ResetPasswordAnswer {
     }
 }
 
+impl Refusal for RequestResetError {
+    const CODES: &'static [Code] = &[Code::RateLimited];
+}
+
+impl From<RequestResetError> for Problem {
+    fn from(error: RequestResetError) -> Self {
+        match error {
+            RequestResetError::Throttled(throttled) => Self::rate_limited(throttled),
+            RequestResetError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
 impl Refusal for ResetError {
-    const CODES: &'static [Code] = &[Code::InvalidResetToken, Code::WeakPassword, Code::Overloaded];
+    const CODES: &'static [Code] = &[Code::InvalidResetToken, Code::WeakPassword, Code::RateLimited, Code::Overloaded];
 }
 
 impl From<ResetError> for Problem {
     fn from(error: ResetError) -> Self {
         match error {
+            ResetError::Throttled(throttled) => Self::rate_limited(throttled),
             ResetError::InvalidResetToken => Self::new(Code::InvalidResetToken),
             ResetError::WeakPassword(reason) => Self::weak_password("new_password", &reason),
             ResetError::Fault(fault) => fault.into(),

@@ -4,31 +4,56 @@ use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::origin::Origin;
+use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
-use crate::store::{AccountId, accounts, password_resets};
+use crate::store::{AccountId, StoreError, accounts, password_resets};
+use crate::throttle::{self, Whose, limits};
+
+/// Why no token goes out.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestResetError {
+    /// Too many were asked for from there.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// No doing of the caller's.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for RequestResetError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
 
 /// Mails a reset token to the account with that address; gives the token back for an answer that may show it.
 ///
 /// For an address that nobody has it does the same work, for a token that opens nothing and a mail that goes nowhere:
-/// neither the answer nor the time tells whether there is an account.
+/// neither the answer nor the time tells whether there is an account. So too for an account that was mailed often enough.
 pub async fn request_password_reset(
     app: &App,
     origin: &Origin,
     client: &Client,
     email: &EmailAddress,
-) -> Result<Token, Fault> {
+) -> Result<Token, RequestResetError> {
+    let from_there = Whose::Source(origin.source);
+    // Asked without a lock first: a flood of what is refused writes nothing.
+    origin.standings.note(throttle::check(app, &limits::RESET_REQUEST, from_there).await?)?;
     let account = accounts::find_by_email(app.reader(), email).await?;
-    let account = account.map(|account| account.id);
+    let tx = app.begin().await?;
+    origin.standings.note(throttle::spend_in(app, &tx, &limits::RESET_REQUEST, from_there).await?)?;
+    // Whose mailbox is full enough is treated as a stranger; that others asked before is nobody's business.
+    let may_be_mailed = throttle::spend_in(app, &tx, &limits::RESET_MAIL, Whose::Email(email.as_str())).await?.is_ok();
+    let account = account.map(|account| account.id).filter(|_| may_be_mailed);
     // A request for a stranger locks nothing, and is on the record too.
     let holder = account.unwrap_or(AccountId::NOBODY);
     let token = Token::new_reset(&app.random);
     let now = app.clock.now();
     let expires_at = now + app.settings.reset_token_ttl;
 
-    let tx = app.begin().await?;
     accounts::find_locked(&tx, holder).await?;
     password_resets::insert(&tx, &token.digest(), account, now, expires_at).await?;
     let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };

@@ -5,15 +5,20 @@ use crate::fault::Fault;
 use crate::kernel::Invalid;
 use crate::kernel::origin::Origin;
 use crate::kernel::password::{NewPassword, PersonalWords};
+use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
 use crate::store::{StoreError, accounts, changes, password_resets, sessions};
+use crate::throttle::{self, Whose, guess, limits};
 
 /// Why the password is what it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ResetError {
+    /// Too many resets were tried from there.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Unknown, used, expired, or superseded by a newer one.
     #[error("the reset token is not valid")]
     InvalidResetToken,
@@ -31,7 +36,8 @@ impl From<StoreError> for ResetError {
     }
 }
 
-/// Sets a new password, ends every session of the account, and tells its owner by mail.
+/// Sets a new password, ends every session of the account, opens its login where failures had closed it, and tells its
+/// owner by mail.
 pub async fn reset_password(
     app: &App,
     origin: &Origin,
@@ -39,6 +45,8 @@ pub async fn reset_password(
     token: &Token,
     new_password: NewPassword,
 ) -> Result<(), ResetError> {
+    let from_there = Whose::Source(origin.source);
+    origin.standings.note(throttle::spend(app, &limits::RESET, from_there).await?)?;
     let digest = token.digest();
     let owner = password_resets::find_usable(app.reader(), &digest, app.clock.now()).await?;
     let owner = owner.ok_or(ResetError::InvalidResetToken)?;
@@ -59,6 +67,7 @@ pub async fn reset_password(
     changes::announce(&tx, account.id).await?;
     let subject = Subject { account: account.id, session: None, client: Some(&client.id), origin };
     audit::record(&tx, Event::PasswordReset, subject, now).await?;
+    guess::open(app, &tx, origin, &limits::LOGIN, &account.profile.email, now).await?;
     outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::PasswordChanged { at: now }, now).await?;
     app.commit(tx).await?;
 

@@ -33,6 +33,10 @@ impl SessionApi {
     /// Opens a session and answers its first pair of tokens. The client that sign-up gave logs in its own account
     /// alone. An unknown e-mail address, a wrong password and a client of another account get the same answer, after
     /// the same time.
+    ///
+    /// Five failures cost nothing; each further one doubles a wait, from one second to a quarter of an hour, for this
+    /// e-mail address from where you call. After 100 failures in a row only a password reset opens the login (403
+    /// `password_reset_required`). E-mail addresses that nobody has are counted alike.
     #[oai(path = "/login/", method = "post", operation_id = "login", tag = "Tag::Session")]
     async fn login(
         &self,
@@ -153,12 +157,20 @@ impl From<TokenPair> for TokenAnswer {
 }
 
 impl Refusal for LoginError {
-    const CODES: &'static [Code] = &[Code::InvalidCredentials, Code::AccountInactive, Code::Overloaded];
+    const CODES: &'static [Code] = &[
+        Code::InvalidCredentials,
+        Code::AccountInactive,
+        Code::PasswordResetRequired,
+        Code::RateLimited,
+        Code::Overloaded,
+    ];
 }
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
+            LoginError::Throttled(throttled) => Self::rate_limited(throttled),
+            LoginError::Closed => Self::new(Code::PasswordResetRequired),
             LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
             LoginError::AccountInactive => Self::new(Code::AccountInactive),
             LoginError::Fault(fault) => fault.into(),
@@ -167,12 +179,13 @@ impl From<LoginError> for Problem {
 }
 
 impl Refusal for RefreshError {
-    const CODES: &'static [Code] = &[Code::InvalidRefreshToken];
+    const CODES: &'static [Code] = &[Code::InvalidRefreshToken, Code::RateLimited];
 }
 
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
+            RefreshError::Throttled(throttled) => Self::rate_limited(throttled),
             RefreshError::InvalidRefreshToken => Self::new(Code::InvalidRefreshToken),
             RefreshError::Fault(fault) => fault.into(),
         }

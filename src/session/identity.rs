@@ -10,10 +10,13 @@ use quick_cache::sync::Cache;
 
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
+use crate::kernel::origin::Source;
+use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::{ClientId, Digest, Token};
 use crate::store::accounts::Profile;
 use crate::store::clients::Client;
 use crate::store::{AccountId, SessionId, StoreError, clients, holders};
+use crate::throttle::{self, Whose, limits};
 
 /// An authenticated caller.
 #[derive(Debug)]
@@ -40,6 +43,12 @@ pub struct ClientCredentials {
     pub secret: Token,
 }
 
+impl ClientCredentials {
+    fn are_of(&self, client: &Client) -> bool {
+        client.secret.matches(&self.secret.digest()) && !client.is_revoked
+    }
+}
+
 /// Why nobody is behind it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -49,18 +58,26 @@ pub enum IdentityError {
     /// The token is unknown, expired, revoked, or another client's.
     #[error("the access token is not valid")]
     InvalidToken,
+    /// Too many wrong credentials came for this client from there.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The client with these credentials.
-pub async fn authenticate_client(app: &App, sent: &ClientCredentials) -> Result<Client, IdentityError> {
-    let client = clients::find(app.reader(), &sent.id).await?.ok_or(IdentityError::InvalidClient)?;
-    if !client.secret.matches(&sent.secret.digest()) || client.is_revoked {
-        return Err(IdentityError::InvalidClient);
+/// The client with these credentials. Wrong ones are counted by client and source.
+pub async fn authenticate_client(app: &App, sent: &ClientCredentials, source: Source) -> Result<Client, IdentityError> {
+    let found = clients::find(app.reader(), &sent.id).await?;
+    let whose = Whose::ClientAt(found.as_ref().map(|client| &client.id), source);
+    throttle::check(app, &limits::CLIENT_FAILURES, whose).await??;
+    match found.as_ref().filter(|client| sent.are_of(client)) {
+        Some(client) => Ok(client.clone()),
+        None => {
+            throttle::spend(app, &limits::CLIENT_FAILURES, whose).await??;
+            Err(IdentityError::InvalidClient)
+        }
     }
-    Ok(client)
 }
 
 /// The client with this public id, which is enough where nothing is done in an account's name.
@@ -74,6 +91,7 @@ pub async fn authenticate(
     app: &App,
     sent: &ClientCredentials,
     bearer: Option<&Token>,
+    source: impl FnOnce() -> Source,
 ) -> Result<Arc<Identity>, IdentityError> {
     let now = app.clock.now();
     let digest = bearer.map(Token::digest);
@@ -87,7 +105,10 @@ pub async fn authenticate(
     let identity = match found {
         Some(identity) if identity.counts_for(sent, now) => identity,
         // Which of the two is wrong: the client is judged first.
-        _ => return Err(authenticate_client(app, sent).await.err().unwrap_or(IdentityError::InvalidToken)),
+        _ => {
+            let judged = authenticate_client(app, sent, source()).await;
+            return Err(judged.err().unwrap_or(IdentityError::InvalidToken));
+        }
     };
     app.usage.count(identity.account, identity.session, now);
     if let Some(metrics) = &app.metrics {

@@ -6,14 +6,23 @@ use crate::fault::Fault;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
+use crate::kernel::rate_limit::Throttled;
 use crate::password::hasher::Verdict;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
 use crate::store::{StoreError, accounts, sessions};
+use crate::throttle::guess::{Guess, NoGuess, guess};
+use crate::throttle::limits;
 
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
+    /// Too many logins failed before this one.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// So many failed in a row that only a reset opens the login: the same for an e-mail address that nobody has.
+    #[error("only a password reset opens the login")]
+    Closed,
     /// Unknown e-mail, wrong password, or a client of another account: a stranger cannot tell which.
     #[error("the e-mail address or the password is wrong")]
     InvalidCredentials,
@@ -31,10 +40,19 @@ impl From<StoreError> for LoginError {
     }
 }
 
+impl From<NoGuess> for LoginError {
+    fn from(no: NoGuess) -> Self {
+        match no {
+            NoGuess::Throttled(throttled) => Self::Throttled(throttled),
+            NoGuess::Closed => Self::Closed,
+        }
+    }
+}
+
 /// Logs in.
 ///
-/// The password is checked before the transaction, and always: for an unknown e-mail against nothing, so that the time
-/// tells no more than the answer does.
+/// The try is counted first. The password is then checked before the transaction, and always: for an unknown e-mail
+/// against nothing, so that the time tells no more than the answer does.
 pub async fn login(
     app: &App,
     origin: &Origin,
@@ -42,17 +60,33 @@ pub async fn login(
     email: &EmailAddress,
     password: Password,
 ) -> Result<TokenPair, LoginError> {
+    let guess = guess(app, origin, &limits::LOGIN, email.as_str()).await??;
+    let outcome = check(app, origin, client, email, &password, &guess).await;
+    if matches!(outcome, Err(LoginError::Fault(Fault::Overloaded))) {
+        guess.was_none(app).await?;
+    }
+    outcome
+}
+
+const MOST_ATTEMPTS: usize = 3;
+
+async fn check(
+    app: &App,
+    origin: &Origin,
+    client: &Client,
+    email: &EmailAddress,
+    password: &Password,
+    guess: &Guess,
+) -> Result<TokenPair, LoginError> {
     // A hash that changed while the password was being checked is one that a reset or another login put there; what
     // was checked says nothing of it.
     for _ in 0..MOST_ATTEMPTS {
-        if let Some(pair) = attempt(app, origin, client, email, &password).await? {
+        if let Some(pair) = attempt(app, origin, client, email, password, guess).await? {
             return Ok(pair);
         }
     }
     Err(LoginError::InvalidCredentials)
 }
-
-const MOST_ATTEMPTS: usize = 3;
 
 /// One try; `None` where the hash changed in the middle of it.
 async fn attempt(
@@ -61,6 +95,7 @@ async fn attempt(
     client: &Client,
     email: &EmailAddress,
     password: &Password,
+    guess: &Guess,
 ) -> Result<Option<TokenPair>, LoginError> {
     let account = accounts::find_by_email(app.reader(), email).await?;
     let kept = account.as_ref().map(|account| account.password_hash.clone());
@@ -78,7 +113,9 @@ async fn attempt(
     if account.password_hash != checked.password_hash {
         return Ok(None);
     }
+    guess.was_right(&tx, origin, now).await?;
     if !account.is_active() {
+        app.commit(tx).await?;
         return Err(LoginError::AccountInactive);
     }
     if let Some(renewed) = &renewed {

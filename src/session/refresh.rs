@@ -6,10 +6,12 @@ use super::issue::{TokenPair, issue};
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::origin::Origin;
+use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
 use crate::store::{StoreError, changes, holders, sessions, tokens};
+use crate::throttle::{self, Whose, limits};
 
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
 /// log anybody out. Later than that somebody has stolen it (RFC 9700, section 4.14.2).
@@ -18,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Why there is no new pair.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
+    /// Too many tokens that open nothing came from there.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Unknown, expired, spent, of an ended session, or issued to another client.
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,
@@ -32,13 +37,23 @@ impl From<StoreError> for RefreshError {
     }
 }
 
-/// Exchanges a refresh token for a fresh pair of the same session.
+/// Exchanges a refresh token for a fresh pair of the same session. Tokens that open nothing are counted by source.
 pub async fn refresh_token(
     app: &App,
     origin: &Origin,
     client: &Client,
     token: &Token,
 ) -> Result<TokenPair, RefreshError> {
+    let whose = Whose::Source(origin.source);
+    origin.standings.note(throttle::check(app, &limits::REFRESH_FAILURES, whose).await?)?;
+    let outcome = exchange(app, origin, client, token).await;
+    if matches!(outcome, Err(RefreshError::InvalidRefreshToken)) {
+        origin.standings.note(throttle::spend(app, &limits::REFRESH_FAILURES, whose).await?)?;
+    }
+    outcome
+}
+
+async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) -> Result<TokenPair, RefreshError> {
     let digest = token.digest();
     let now = app.clock.now();
     let tx = app.begin().await?;

@@ -1,14 +1,14 @@
 //! Removing what has expired, a little at a time.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::StoreError;
-use super::entity::{access_token, outbox, password_reset, refresh_token, session};
+use super::entity::{access_token, outbox, password_reset, refresh_token, session, throttle};
 use crate::kernel::clock::Timestamp;
 
-/// Removes at most `limit` of each: access tokens and resets that expired before `now`, sessions that expired before
-/// `now` or were ended before `forgotten`, with their tokens, mail that was given up before `undeliverable`. Returns how
+/// Removes at most `limit` of each: access tokens, resets and counters that expired before `now`, sessions that
+/// expired before `now` or were ended before `forgotten`, with their tokens, mail that was given up before `undeliverable`. Returns how
 /// many rows went.
 ///
 /// A spent refresh token stays as long as its session, however many there are: it is what a theft is noticed by. Were
@@ -47,5 +47,16 @@ pub async fn remove(
     let old = some("outbox", "id", outbox::Column::GivenUpAt.lt(undeliverable.as_micros()));
     let mails = outbox::Entity::delete_many().filter(outbox::Column::Id.in_subquery(old));
     removed += mails.exec(db).await?.rows_affected;
+
+    let quiet = Query::select()
+        .column(throttle::Column::Digest)
+        .from(throttle::Entity)
+        .and_where(throttle::Column::ExpiresAt.lt(now))
+        .limit(limit)
+        // Last, and past those that somebody holds: so nobody waits for somebody who waits for them.
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .to_owned();
+    let quiet = throttle::Entity::delete_many().filter(throttle::Column::Digest.in_subquery(quiet));
+    removed += quiet.exec(db).await?.rows_affected;
     Ok(removed)
 }

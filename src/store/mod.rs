@@ -14,6 +14,7 @@ pub mod password_resets;
 pub mod sealed;
 pub mod secret_key;
 pub mod sessions;
+pub mod throttles;
 pub mod tokens;
 pub mod usage;
 

@@ -24,5 +24,6 @@ mod secrets;
 mod session;
 mod spec;
 mod support;
+mod throttle;
 mod usage;
 mod walk;

@@ -27,9 +27,15 @@ const PATIENCE: Duration = seconds(30);
 
 /// Two nodes that hear each other.
 async fn two_nodes() -> (TestApp, TestApp) {
+    two_nodes_with(&[]).await
+}
+
+/// The same, with these flags.
+pub(crate) async fn two_nodes_with(flags: &[&str]) -> (TestApp, TestApp) {
+    let flags = [&["--secret-key", KEY], flags].concat();
     let database = TestDatabase::migrated().await.unwrap_or_else(|| panic!("this test needs {VARIABLE}"));
     let node = async || {
-        let node = TestApp::start_node(&database, &["--secret-key", KEY]).await;
+        let node = TestApp::start_node(&database, &flags).await;
         node.hear_the_others();
         node
     };

@@ -7,7 +7,7 @@ use crate::support::answer::member_names;
 
 #[tokio::test]
 async fn the_seeds_walk_works_as_it_is_written() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(&["--rate-limits=on"]).await;
 
     let answer = app.anon().signup(&john()).await.expect(201);
     let (id, secret) = (answer["client_id"].as_str().unwrap(), answer["client_secret"].as_str().unwrap());

@@ -18,6 +18,7 @@ mod seed_walk;
 #[expect(dead_code, reason = "the tests of the process use all of it")]
 mod server;
 mod stop;
+mod timing;
 
 use std::io::Write;
 

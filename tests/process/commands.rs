@@ -102,6 +102,8 @@ fn help_lists_every_setting_with_its_variable() {
         ("--argon2-memory-kib", "DOCUMINES_ARGON2_MEMORY_KIB"),
         ("--argon2-iterations", "DOCUMINES_ARGON2_ITERATIONS"),
         ("--argon2-parallelism", "DOCUMINES_ARGON2_PARALLELISM"),
+        ("--rate-limits", "DOCUMINES_RATE_LIMITS"),
+        ("--trusted-proxies", "DOCUMINES_TRUSTED_PROXIES"),
         ("--cors-origins", "DOCUMINES_CORS_ORIGINS"),
         ("--log-format", "DOCUMINES_LOG_FORMAT"),
         ("--log-filter", "RUST_LOG"),

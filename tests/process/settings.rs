@@ -29,6 +29,8 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
         ("--argon2-iterations", "0"),
         ("--argon2-parallelism", "0"),
         ("--cors-origins", "https://example.com/path"),
+        ("--rate-limits", "some"),
+        ("--trusted-proxies", "10.0.0.0/33"),
         ("--log-format", "xml"),
         ("--log-filter", "a=b=c"),
         ("--reset-token-in-response", "sometimes"),
@@ -58,6 +60,7 @@ fn a_bad_variable_ends_the_start_with_one_line_that_names_its_flag() {
         ("DOCUMINES_ACCESS_TOKEN_TTL", "soon", "--access-token-ttl"),
         ("DOCUMINES_ARGON2_ITERATIONS", "-1", "--argon2-iterations"),
         ("DOCUMINES_CORS_ORIGINS", "*", "--cors-origins"),
+        ("DOCUMINES_RATE_LIMITS", "maybe", "--rate-limits"),
         ("DOCUMINES_RESET_TOKEN_IN_RESPONSE", "yes", "--reset-token-in-response"),
         ("DATABASE_URL", "mysql://localhost/auth", "--database-url"),
         ("DOCUMINES_SECRET_KEY", "short", "--secret-key"),
@@ -186,6 +189,14 @@ fn a_flag_wins_over_its_variable() {
     assert!(folder.path().join("flag/auth.db").is_file());
     assert!(!folder.path().join("variable").exists());
     drop(server);
+}
+
+#[test]
+fn the_log_warns_where_limits_are_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let warns = |server: Server| server.log().contains("--rate-limits off");
+    assert!(warns(Server::start(folder.path())));
+    assert!(!warns(Server::start_with(folder.path(), &["--rate-limits", "on"], &[])));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::server::{Server, until};
 #[tokio::test]
 async fn the_seeds_walk_works_over_the_network() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
+    let server = Server::start_with(folder.path(), &["--rate-limits", "on"], &[]);
     walk(&server).await;
     let mail = folder.path().join("data/mail");
     // The welcome, one that carries the token, one that tells of the change.

@@ -10,3 +10,4 @@ pub(super) mod password_reset;
 pub(super) mod refresh_token;
 pub(super) mod secret_key_check;
 pub(super) mod session;
+pub(super) mod throttle;

@@ -1,5 +1,6 @@
 //! Somebody who calls: with the credentials that they hold, and one function an operation.
 
+use documines_auth::settings::Switch;
 use poem::http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,
     pub(crate) authorization: Option<String>,
+    /// What a proxy says that the call comes from.
+    pub(crate) source: Option<String>,
 }
 
 /// Where the operations are.
@@ -21,7 +24,7 @@ pub(crate) const BASE: &str = "/api/v1/auth";
 
 impl<'a> Caller<'a> {
     pub(crate) fn anon(app: &'a TestApp) -> Self {
-        Self { app, client_id: None, client_secret: None, authorization: None }
+        Self { app, client_id: None, client_secret: None, authorization: None, source: None }
     }
 
     /// The same caller at another server.
@@ -47,6 +50,11 @@ impl<'a> Caller<'a> {
 
     pub(crate) fn with_authorization(&self, value: &str) -> Self {
         Self { authorization: Some(value.to_owned()), ..self.clone() }
+    }
+
+    /// The same caller from that address, behind a proxy.
+    pub(crate) fn from(&self, source: &str) -> Self {
+        Self { source: Some(source.to_owned()), ..self.clone() }
     }
 
     pub(crate) fn without_client_id(&self) -> Self {
@@ -121,6 +129,7 @@ impl<'a> Caller<'a> {
             ("X-Client-ID", &self.client_id),
             ("X-Client-Secret", &self.client_secret),
             ("Authorization", &self.authorization),
+            ("X-Forwarded-For", &self.source),
         ];
         credentials.into_iter().fold(call, |call, (name, value)| match value {
             Some(value) => call.header(name, value),
@@ -159,6 +168,11 @@ impl Call<'_> {
     pub(crate) fn beyond_the_schema(mut self) -> Self {
         self.is_beyond_the_schema = true;
         self
+    }
+
+    /// Whether limits are on where it goes.
+    pub(crate) fn meets_limits(&self) -> bool {
+        self.app.app.settings.rate_limits == Switch::On
     }
 
     /// Calls, and holds call and answer against the spec.

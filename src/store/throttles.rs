@@ -1,0 +1,60 @@
+//! What is counted so that guessing is slow, by pseudonym.
+
+use std::collections::HashMap;
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::StoreError;
+use super::entity::throttle::{ActiveModel, Column, Entity, Model};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::rate_limit::Counter;
+use crate::kernel::token::Digest;
+
+/// The counters of these, in the same order.
+pub async fn find<const N: usize>(db: &impl ConnectionTrait, keys: [Digest; N]) -> Result<[Counter; N], StoreError> {
+    let wanted = keys.map(|key| key.as_bytes().to_vec());
+    let rows = Entity::find().filter(Column::Digest.is_in(wanted)).all(db).await?;
+    Ok(in_order(keys, rows))
+}
+
+/// The counters of these, in the same order, which nobody else changes until the transaction ends: not even those that
+/// were not there. Whoever holds several takes them in the order of their digests, so that two never wait for each other.
+pub async fn hold<const N: usize>(db: &impl ConnectionTrait, keys: [Digest; N]) -> Result<[Counter; N], StoreError> {
+    // Writing a digest over itself is what locks a row whether or not it was there.
+    let lock = OnConflict::column(Column::Digest).update_column(Column::Digest).to_owned();
+    let rows = rows(keys.map(|key| (key, Counter::NEW)));
+    let rows = Entity::insert_many(rows).on_conflict(lock).exec_with_returning(db).await?;
+    Ok(in_order(keys, rows))
+}
+
+/// Writes counters down.
+pub async fn write<const N: usize>(
+    db: &impl ConnectionTrait,
+    counters: [(Digest, Counter); N],
+) -> Result<(), StoreError> {
+    let columns = [Column::Count, Column::Until, Column::ExpiresAt];
+    let replace = OnConflict::column(Column::Digest).update_columns(columns).to_owned();
+    Entity::insert_many(rows(counters)).on_conflict(replace).exec_without_returning(db).await?;
+    Ok(())
+}
+
+fn rows<const N: usize>(mut counters: [(Digest, Counter); N]) -> impl Iterator<Item = ActiveModel> {
+    counters.sort_unstable_by_key(|(key, _)| *key.as_bytes());
+    counters.into_iter().map(|(key, counter)| ActiveModel {
+        digest: Set(key.as_bytes().to_vec()),
+        count: Set(counter.count),
+        until: Set(counter.until.as_micros()),
+        expires_at: Set(counter.expires_at.as_micros()),
+    })
+}
+
+fn in_order<const N: usize>(keys: [Digest; N], rows: Vec<Model>) -> [Counter; N] {
+    let read = |row: Model| {
+        let at = Timestamp::from_micros;
+        (row.digest, Counter { count: row.count, until: at(row.until), expires_at: at(row.expires_at) })
+    };
+    let found: HashMap<Vec<u8>, Counter> = rows.into_iter().map(read).collect();
+    keys.map(|key| found.get(&key.as_bytes()[..]).copied().unwrap_or(Counter::NEW))
+}

@@ -1,0 +1,266 @@
+//! Secrets that can be guessed: a password, a code of six digits.
+//!
+//! Each try is counted as a failure before it is checked, in a short transaction; what it turns out to be is settled
+//! afterwards. So of many tries at once no more get through than of as many one after the other, on whatever node.
+//!
+//! Four things are counted, all by e-mail address as it was sent, whether or not there is an account, so that a stranger
+//! learns nothing from them:
+//!
+//! - the *pair* of address and source: after the failures that cost nothing, waits that double;
+//! - *strangers*, by address: sources that nobody logged in to the account from wait for each other too;
+//! - the *source*, by strangers' failures over all addresses, so that one password is not tried on everybody;
+//! - the *row* of failures by address, which ends with a success. Past it only a reset opens the account.
+//!
+//! A source that logged in before is *known* for a while: its tries meet the pair and the row alone.
+
+use sea_orm::ConnectionTrait;
+
+use super::{Throttle, Whose, refuse};
+use crate::app::App;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::origin::{Origin, Source};
+use crate::kernel::rate_limit::{Counter, Ladder, Policy, Standing, Throttled};
+use crate::kernel::token::Digest;
+use crate::store::{StoreError, throttles};
+
+/// How guesses at one kind of secret are limited.
+#[derive(Debug)]
+pub struct Guessing {
+    /// What answers tell: failures that cost nothing, by pair.
+    pub told: Policy,
+    /// The waits of one source at one account.
+    pub pair: Ladder,
+    /// The waits of all strangers together at one account.
+    pub strangers: Ladder,
+    /// A stranger's failures over all accounts.
+    pub source: Policy,
+    /// Failures in a row after which only a reset opens the account.
+    pub most_in_a_row: i64,
+    /// How many of these strangers may not use up.
+    pub kept_for_the_known: i64,
+    /// How long a source is known after a success, and a row of failures is remembered that closes nothing yet.
+    pub memory: std::time::Duration,
+}
+
+/// Why no guess is allowed now.
+#[derive(Debug, thiserror::Error)]
+pub enum NoGuess {
+    /// Not yet.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// Not before a reset.
+    #[error("too many failures in a row")]
+    Closed,
+}
+
+/// A guess that was counted as a failure. Where it was not one, say so: [`Guess::was_right`], [`Guess::was_none`].
+#[derive(Debug)]
+#[must_use]
+pub struct Guess {
+    limits: &'static Guessing,
+    /// `None` where limits are off.
+    counted: Option<Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    keys: Keys,
+    is_known: bool,
+    at: Timestamp,
+    before: Counters,
+    after: Counters,
+}
+
+/// Under what the counters are kept.
+#[derive(Clone, Copy, Debug)]
+struct Keys {
+    pair: Digest,
+    row: Digest,
+    strangers: Digest,
+    source: Digest,
+    known: Digest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counters {
+    pair: Counter,
+    row: Counter,
+    strangers: Counter,
+    source: Counter,
+}
+
+/// Counts a guess at the secret of whoever has that e-mail address, in lower case; the standing goes into the answer.
+pub async fn guess(
+    app: &App,
+    origin: &Origin,
+    limits: &'static Guessing,
+    email: &str,
+) -> Result<Result<Guess, NoGuess>, StoreError> {
+    if !app.throttle.is_on {
+        return Ok(Ok(Guess { limits, counted: None }));
+    }
+    let keys = Keys::new(&app.throttle, limits, email, origin.source);
+    let now = app.clock.now();
+    let wanted = [keys.pair, keys.row, keys.strangers, keys.source, keys.known];
+    let [pair, row, strangers, source, known] = throttles::find(app.reader(), wanted).await?;
+    let is_known = known.at(now).count > 0;
+    // Asked without a lock first: a flood of what is refused writes nothing.
+    if let Err(no) = limits.weigh(Counters { pair, row, strangers, source }, is_known, now) {
+        return Ok(Err(told(app, origin, no)));
+    }
+    let tx = app.begin().await?;
+    let before = hold(&tx, keys, is_known).await?;
+    let now = app.clock.now();
+    let after = match limits.weigh(before, is_known, now) {
+        Ok(after) => after,
+        Err(no) => return Ok(Err(told(app, origin, no))),
+    };
+    write(&tx, keys, is_known, after).await?;
+    app.commit(tx).await?;
+    let _ = origin.standings.note(Ok(Some(limits.standing(after.pair, now))));
+    Ok(Ok(Guess { limits, counted: Some(Counted { keys, is_known, at: now, before, after }) }))
+}
+
+impl Guess {
+    /// It was the secret: the row of failures ends, and the source is known from now on. Other strangers' failures stay
+    /// counted. In the transaction of what the secret opens.
+    pub async fn was_right(
+        &self,
+        tx: &impl ConnectionTrait,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(counted) = &self.counted else { return Ok(()) };
+        let kept = hold(tx, counted.keys, counted.is_known).await?;
+        let mut counters = counted.without_it(self.limits, kept, now);
+        (counters.pair, counters.row) = (Counter::NEW, Counter::NEW);
+        write(tx, counted.keys, counted.is_known, counters).await?;
+        throttles::write(tx, [(counted.keys.known, self.limits.known(now))]).await?;
+        let _ = origin.standings.note(Ok(Some(self.limits.standing(Counter::NEW, now))));
+        Ok(())
+    }
+
+    /// Nobody looked whether it was the secret, for the hasher was full: it does not count.
+    pub async fn was_none(&self, app: &App) -> Result<(), StoreError> {
+        let Some(counted) = &self.counted else { return Ok(()) };
+        let tx = app.begin().await?;
+        let kept = hold(&tx, counted.keys, counted.is_known).await?;
+        let counters = counted.without_it(self.limits, kept, app.clock.now());
+        write(&tx, counted.keys, counted.is_known, counters).await?;
+        app.commit(tx).await
+    }
+}
+
+/// Opens an account whose owner has proved themselves in another way: all failures are forgotten, and the source is
+/// known. In the transaction of that proof.
+pub async fn open(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    origin: &Origin,
+    limits: &'static Guessing,
+    email: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !app.throttle.is_on {
+        return Ok(());
+    }
+    let keys = Keys::new(&app.throttle, limits, email, origin.source);
+    let forgotten = [keys.pair, keys.row, keys.strangers].map(|key| (key, Counter::NEW));
+    throttles::write(tx, forgotten).await?;
+    throttles::write(tx, [(keys.known, limits.known(now))]).await
+}
+
+impl Guessing {
+    /// The counters after one failure more, or why there may be none now.
+    fn weigh(&'static self, kept: Counters, is_known: bool, now: Timestamp) -> Result<Counters, NoGuess> {
+        let row = kept.row.at(now).count;
+        let strangers_most = self.most_in_a_row - self.kept_for_the_known;
+        if row >= if is_known { self.most_in_a_row } else { strangers_most } {
+            return Err(NoGuess::Closed);
+        }
+        let not_yet = |wait| Throttled(Standing::exhausted(&self.told, wait));
+        let pair = self.pair.fail(kept.pair, now).map_err(not_yet)?;
+        let (mut strangers, mut source) = (kept.strangers, kept.source);
+        if !is_known {
+            strangers = self.strangers.fail(strangers, now).map_err(not_yet)?;
+            let spent = self.source.spend(source, now);
+            source = spent.map_err(|wait| Throttled(Standing::exhausted(&self.source, wait)))?;
+        }
+        let row = row + 1;
+        // A row that has closed the account to anybody stays until it is opened.
+        let expires_at = if row >= strangers_most { FOR_EVER } else { now + self.memory };
+        Ok(Counters { pair, row: Counter { count: row, until: now, expires_at }, strangers, source })
+    }
+
+    fn standing(&'static self, pair: Counter, now: Timestamp) -> Standing {
+        let failures = u32::try_from(pair.count).unwrap_or(u32::MAX);
+        let wait = std::time::Duration::from_micros(pair.until.micros_since(now).unsigned_abs());
+        Standing { policy: &self.told, remaining: self.told.quota.saturating_sub(failures), wait }
+    }
+
+    fn known(&self, now: Timestamp) -> Counter {
+        Counter { count: 1, until: now, expires_at: now + self.memory }
+    }
+}
+
+const FOR_EVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+impl Keys {
+    fn new(throttle: &Throttle, limits: &Guessing, email: &str, source: Source) -> Self {
+        let name = limits.told.name;
+        let at = source.network().to_string();
+        let of = |what: &str| throttle.key_of(name, &[what.as_bytes(), email.as_bytes()]);
+        let of_pair = |what: &str| throttle.key_of(name, &[what.as_bytes(), email.as_bytes(), at.as_bytes()]);
+        Self {
+            pair: of_pair("pair"),
+            row: of("row"),
+            strangers: of("strangers"),
+            source: throttle.key(limits.source.name, Whose::Source(source)),
+            known: of_pair("known"),
+        }
+    }
+}
+
+impl Counted {
+    /// The counters as if this guess had never been. Where others came after it, their waits stay.
+    fn without_it(&self, limits: &Guessing, kept: Counters, now: Timestamp) -> Counters {
+        let less = |kept: Counter, before: Counter, after: Counter| Counter {
+            count: (kept.count - 1).max(0),
+            until: if kept.until == after.until { before.until } else { kept.until },
+            ..kept
+        };
+        let (before, after) = (self.before, self.after);
+        Counters {
+            pair: less(kept.pair, before.pair, after.pair),
+            row: Counter { count: (kept.row.count - 1).max(0), expires_at: self.at + limits.memory, ..kept.row },
+            strangers: less(kept.strangers, before.strangers, after.strangers),
+            source: limits.source.refund(kept.source, now),
+        }
+    }
+}
+
+/// Those counters that a try meets, held; the others as if new.
+async fn hold(tx: &impl ConnectionTrait, keys: Keys, is_known: bool) -> Result<Counters, StoreError> {
+    if is_known {
+        let [pair, row] = throttles::hold(tx, [keys.pair, keys.row]).await?;
+        return Ok(Counters { pair, row, strangers: Counter::NEW, source: Counter::NEW });
+    }
+    let all = [keys.pair, keys.row, keys.strangers, keys.source];
+    let [pair, row, strangers, source] = throttles::hold(tx, all).await?;
+    Ok(Counters { pair, row, strangers, source })
+}
+
+async fn write(tx: &impl ConnectionTrait, keys: Keys, is_known: bool, new: Counters) -> Result<(), StoreError> {
+    let (pair, row) = ((keys.pair, new.pair), (keys.row, new.row));
+    if is_known {
+        return throttles::write(tx, [pair, row]).await;
+    }
+    throttles::write(tx, [pair, row, (keys.strangers, new.strangers), (keys.source, new.source)]).await
+}
+
+fn told(app: &App, origin: &Origin, no: NoGuess) -> NoGuess {
+    if let NoGuess::Throttled(Throttled(standing)) = no {
+        let _ = origin.standings.note(Err(refuse(app, standing)));
+    }
+    no
+}

@@ -1,0 +1,77 @@
+//! Every limit, with its reason.
+//!
+//! A source is an address, and behind one address there may be an office, a school, a mobile network: limits by source
+//! are wide, and where a source is known to an account its failures are none of its neighbours' business.
+
+use std::time::Duration;
+
+use super::guess::Guessing;
+use crate::kernel::rate_limit::{Ladder, Policy};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Sign-ups by source, taken or not. A workshop of twenty may start together; each also tells whether an e-mail address
+/// is taken, which is why refused ones count.
+pub static SIGNUP: Policy = Policy { name: "signup", quota: 20, window: HOUR };
+
+/// Passwords. What it says stands with [`Guessing`]; the numbers have these reasons:
+///
+/// - five failures cost nothing: people have that many passwords;
+/// - strangers together have ten: the owner on a journey, and no more than a handful of sources of an attack;
+/// - a quarter of an hour at most: 96 guesses a day at worst, and a wait that people sit out;
+/// - 100 failures in a row: NIST SP 800-63B-4, section 3.2.2. Strangers cannot use up the last ten, so that they close
+///   the account to each other and never to a source that its owner has logged in from.
+pub static LOGIN: Guessing = Guessing {
+    told: Policy { name: "login", quota: 5, window: DAY },
+    pair: Ladder { free: 5, first: SECOND, longest: Duration::from_secs(15 * 60), memory: DAY },
+    strangers: Ladder { free: 10, first: SECOND, longest: Duration::from_secs(15 * 60), memory: DAY },
+    source: Policy { name: "login-source", quota: 100, window: HOUR },
+    most_in_a_row: 100,
+    kept_for_the_known: 10,
+    memory: Duration::from_secs(90 * 24 * 60 * 60),
+};
+
+/// Refresh tokens that open nothing, by source. There is nothing to guess in 178 random bits; this ends the noise. An
+/// application that kept many old tokens has as many failures.
+pub static REFRESH_FAILURES: Policy = Policy { name: "refresh-failures", quota: 100, window: HOUR };
+
+/// Client secrets that are wrong, by client and source, so that one broken script stops no other client.
+pub static CLIENT_FAILURES: Policy = Policy { name: "client-failures", quota: 20, window: HOUR };
+
+/// Requests for a reset by source: an office where everybody came back from holiday.
+pub static RESET_REQUEST: Policy = Policy { name: "reset-request", quota: 20, window: HOUR };
+
+/// Requests for a reset by e-mail address, so that nobody's mailbox is flooded. Past it the answer is the same and no
+/// mail goes out; the last one that did stays good.
+pub static RESET_MAIL: Policy = Policy { name: "reset-mail", quota: 3, window: HOUR };
+
+/// Resets by source, whether or not they succeed: each costs a hash, and a token has 122 random bits.
+pub static RESET: Policy = Policy { name: "reset", quota: 30, window: HOUR };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_name_of_its_own_that_fits_into_a_header() {
+        let policies =
+            [&SIGNUP, &LOGIN.source, &REFRESH_FAILURES, &CLIENT_FAILURES, &RESET_REQUEST, &RESET_MAIL, &RESET];
+        let names = policies.iter().map(|policy| policy.name).chain([LOGIN.told.name]);
+        assert_eq!(names.collect::<std::collections::BTreeSet<&str>>().len(), policies.len() + 1);
+        for policy in policies {
+            assert!(policy.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", policy.name);
+            // Retry-After is documented to be an hour at most.
+            assert!(policy.quota > 0 && policy.window / policy.quota <= HOUR, "{}", policy.name);
+        }
+    }
+
+    #[test]
+    fn strangers_take_most_of_a_day_to_close_an_account_to_each_other() {
+        let failures = 0..LOGIN.most_in_a_row - LOGIN.kept_for_the_known;
+        let closing: Duration = failures.map(|failures| LOGIN.strangers.wait_after(failures)).sum();
+        assert!(closing > 17 * HOUR, "{closing:?}");
+        assert!(LOGIN.pair.longest < LOGIN.pair.memory && LOGIN.strangers.longest < LOGIN.strangers.memory);
+    }
+}

@@ -1,0 +1,125 @@
+//! Throttling: how often a stranger may try, ask for mail, or sign up. What it may be stands in [`limits`]; secrets that
+//! people choose or type are guarded by [`guess`].
+//!
+//! Counters live in the database, so that they hold on every node and after a restart, under keyed digests of whom they
+//! count. A try is counted before anything is done for it: of many at once, no more than are allowed get through.
+
+pub mod guess;
+pub mod limits;
+
+use sea_orm::ConnectionTrait;
+
+use crate::app::App;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::origin::Source;
+use crate::kernel::pseudonym::Pseudonyms;
+use crate::kernel::rate_limit::{Counter, Policy, Standing, Throttled};
+use crate::kernel::seal::Sealer;
+use crate::kernel::token::{ClientId, Digest};
+use crate::store::{StoreError, throttles};
+
+/// Whether there are limits, and the names under which they are kept.
+#[derive(Debug)]
+pub struct Throttle {
+    is_on: bool,
+    pseudonyms: Pseudonyms,
+}
+
+/// Whom a limit counts against.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// The network that a call comes from.
+    Source(Source),
+    /// An e-mail address in lower case, whether or not there is an account.
+    Email(&'a str),
+    /// A client at one source; those that do not exist count together.
+    ClientAt(Option<&'a ClientId>, Source),
+}
+
+/// What a limit said: how much is left (`None` where limits are off), or that nothing is.
+pub type Said = Result<Option<Standing>, Throttled>;
+
+impl Throttle {
+    /// With pseudonyms under a key that comes from the server's secret key: the same on every node.
+    #[must_use]
+    pub fn new(is_on: bool, sealer: &Sealer) -> Self {
+        Self { is_on, pseudonyms: sealer.pseudonyms("documines-auth throttle") }
+    }
+
+    fn key(&self, purpose: &str, whose: Whose<'_>) -> Digest {
+        let source = |source: Source| source.network().to_string();
+        match whose {
+            Whose::Source(at) => self.key_of(purpose, &[b"source", source(at).as_bytes()]),
+            Whose::Email(email) => self.key_of(purpose, &[b"email", email.as_bytes()]),
+            Whose::ClientAt(client, at) => {
+                let client = client.map_or("", ClientId::as_str);
+                self.key_of(purpose, &[b"client", client.as_bytes(), source(at).as_bytes()])
+            }
+        }
+    }
+
+    fn key_of(&self, purpose: &str, parts: &[&[u8]]) -> Digest {
+        self.pseudonyms.of(&[&[purpose.as_bytes()], parts].concat())
+    }
+}
+
+/// Asks whether something may be done, and changes nothing.
+pub async fn check(app: &App, policy: &'static Policy, whose: Whose<'_>) -> Result<Said, StoreError> {
+    if !app.throttle.is_on {
+        return Ok(Ok(None));
+    }
+    let [kept] = throttles::find(app.reader(), [app.throttle.key(policy.name, whose)]).await?;
+    let now = app.clock.now();
+    Ok(weigh(app, policy, kept, now).map(|_| Some(standing(policy, kept, now))))
+}
+
+/// Counts one, in a transaction of its own.
+pub async fn spend(app: &App, policy: &'static Policy, whose: Whose<'_>) -> Result<Said, StoreError> {
+    // Asked without a lock first: a flood of what is refused writes nothing.
+    let refused_or_off = check(app, policy, whose).await?;
+    if !matches!(refused_or_off, Ok(Some(_))) {
+        return Ok(refused_or_off);
+    }
+    let tx = app.begin().await?;
+    let said = spend_in(app, &tx, policy, whose).await?;
+    app.commit(tx).await?;
+    Ok(said)
+}
+
+/// Counts one in the transaction of what it is for. Take the source's before the account's, and both before anything
+/// else is locked.
+pub async fn spend_in(
+    app: &App,
+    tx: &impl ConnectionTrait,
+    policy: &'static Policy,
+    whose: Whose<'_>,
+) -> Result<Said, StoreError> {
+    if !app.throttle.is_on {
+        return Ok(Ok(None));
+    }
+    let key = app.throttle.key(policy.name, whose);
+    let [kept] = throttles::hold(tx, [key]).await?;
+    let now = app.clock.now();
+    match weigh(app, policy, kept, now) {
+        Ok(spent) => {
+            throttles::write(tx, [(key, spent)]).await?;
+            Ok(Ok(Some(standing(policy, spent, now))))
+        }
+        Err(throttled) => Ok(Err(throttled)),
+    }
+}
+
+fn weigh(app: &App, policy: &'static Policy, kept: Counter, now: Timestamp) -> Result<Counter, Throttled> {
+    policy.spend(kept, now).map_err(|wait| refuse(app, Standing::exhausted(policy, wait)))
+}
+
+fn standing(policy: &'static Policy, kept: Counter, now: Timestamp) -> Standing {
+    Standing { policy, remaining: policy.remaining(kept, now), wait: std::time::Duration::ZERO }
+}
+
+fn refuse(app: &App, standing: Standing) -> Throttled {
+    if let Some(metrics) = &app.metrics {
+        metrics.throttled(standing.policy.name);
+    }
+    Throttled(standing)
+}

@@ -1,0 +1,28 @@
+//! Guessing is slow, nobody is locked out by it, and nobody's mailbox is flooded.
+
+mod budgets;
+mod guessing;
+mod nodes;
+mod sources;
+mod strangers;
+
+use crate::support::TestApp;
+use crate::support::answer::Answer;
+
+pub(crate) const WRONG: &str = "violet-anchor-93-steam";
+
+/// A server with limits, behind a proxy that says where calls come from.
+pub(crate) async fn limited() -> TestApp {
+    TestApp::start_with(&["--rate-limits=on", "--trusted-proxies=0.0.0.0/32"]).await
+}
+
+/// Asserts that a limit of that name was met, and gives the seconds to wait.
+#[track_caller]
+pub(crate) fn wait_for(answer: &Answer, limit: &str) -> u64 {
+    answer.refused(429, "rate_limited");
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(answer.header("ratelimit"), Some(format!("\"{limit}\";r=0;t={wait}").as_str()));
+    let policy = answer.header("ratelimit-policy").unwrap();
+    assert!(policy.starts_with(&format!("\"{limit}\";q=")), "{policy}");
+    wait
+}
