@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
 import { AuthClient, isAuthError, type Credentials } from "../src/index.js";
-import { answer, counted, live, loggedIn, password, refuse, withFake } from "./support.js";
+import { answer, counted, live, loggedIn, password, refuse, withFake, type Script } from "./support.js";
 
 const stale = "x".repeat(30);
 
@@ -52,15 +53,43 @@ test("a client set up from what was saved goes on with the session", async () =>
 });
 
 test("a call waits until the new tokens are saved", async () => {
-  const { auth: first } = await loggedIn();
-  const order: string[] = [];
-  const save = async () => {
-    await new Promise((resolve) => setImmediate(resolve));
-    order.push("saved");
+  let saving = (_: () => void) => {};
+  const begun = new Promise<() => void>((resolve) => (saving = resolve));
+  const save = () => new Promise<void>((resolve) => saving(resolve));
+  const script: Script = (request, response) => {
+    if (request.url?.includes("refresh")) answer(response, { access_token: "new", refresh_token: "n", expires_in: 60 });
+    else answer(response, { email: "a@example.com" });
   };
-  const auth = new AuthClient({ baseUrl: live, credentials: { ...first.credentials, accessToken: stale }, save });
-  await auth.getProfile();
-  assert.deepEqual([...order, "answered"], ["saved", "answered"]);
+  const calls = await withFake(script, async (baseUrl) => {
+    const auth = new AuthClient({ baseUrl, credentials: { refreshToken: "r", renewAt: 0 }, save });
+    const profile = auth.getProfile();
+    const saved = await begun;
+    // The time of three calls later it still waits.
+    for (let calls = 0; calls < 3; calls += 1) await fetch(`${baseUrl}/meanwhile`);
+    saved();
+    await profile;
+  });
+  assert.deepEqual(calls.map((path) => path.split("/").at(-2)), ["refresh-token", "", "", "", "profile"]);
+});
+
+test("a refusal that comes after another call's refresh leads to no second one", async () => {
+  let arrived = (_: ServerResponse) => {};
+  const late = new Promise<ServerResponse>((resolve) => (arrived = resolve));
+  const script: Script = (request, response, count) => {
+    if (request.url?.includes("refresh")) answer(response, { access_token: "new", refresh_token: "n", expires_in: 60 });
+    else if (request.headers.authorization === "Bearer new") answer(response, { email: "a@example.com" });
+    else if (count === 1) arrived(response);
+    else refuse(response, 401, "invalid_token");
+  };
+  const calls = await withFake(script, async (baseUrl) => {
+    const auth = new AuthClient({ baseUrl, credentials: { accessToken: "old", refreshToken: "r" } });
+    const first = auth.getProfile();
+    const held = await late;
+    await auth.getProfile();
+    refuse(held, 401, "invalid_token");
+    await first;
+  });
+  assert.equal(calls.filter((path) => path.includes("refresh")).length, 1);
 });
 
 test("a session that has ended is forgotten, the client is kept", async () => {
@@ -73,19 +102,18 @@ test("a session that has ended is forgotten, the client is kept", async () => {
 
 test("who logs in while a refresh is on its way keeps the new session", async () => {
   const tokens = (name: string) => ({ access_token: name, refresh_token: name, expires_in: 60 });
-  let release = () => {};
-  const script = (request: { url?: string | undefined }, response: Parameters<typeof answer>[0]) => {
-    if (request.url?.includes("refresh")) release = () => answer(response, tokens("old"));
-    else {
-      answer(response, tokens("new"));
-      setImmediate(() => release());
-    }
+  let arrived = (_: ServerResponse) => {};
+  const refreshing = new Promise<ServerResponse>((resolve) => (arrived = resolve));
+  const script: Script = (request, response) => {
+    if (request.url?.includes("refresh")) arrived(response);
+    else answer(response, tokens("new"));
   };
   await withFake(script, async (baseUrl) => {
     const auth = new AuthClient({ baseUrl, credentials: { refreshToken: "spent" } });
     const refresh = auth.refresh();
-    while (release.toString() === "() => { }") await new Promise((resolve) => setImmediate(resolve));
+    const held = await refreshing;
     await auth.login({ email: "a@example.com", password });
+    answer(held, tokens("old"));
     await refresh;
     assert.equal(auth.credentials.accessToken, "new");
   });
@@ -122,7 +150,7 @@ test("no secret is shown by accident", async () => {
 
 test("a redirect does not carry the credentials elsewhere", async () => {
   const calls = await withFake(
-    (_, response) => response.writeHead(307, { Location: `${live}/livez` }).end(),
+    (_, response) => response.writeHead(307, { Location: "/elsewhere" }).end(),
     async (baseUrl) => {
       const auth = new AuthClient({ baseUrl, credentials: { clientId: "c", accessToken: "t" } });
       await assert.rejects(auth.getProfile());
