@@ -83,7 +83,9 @@ macro_rules! parsed_member {
 }
 
 fn text(min: usize, max: usize) -> MetaSchema {
-    MetaSchema { min_length: Some(min), max_length: Some(max), ..MetaSchema::new("string") }
+    // A bound that nothing can break is none, and code made from it does not compile cleanly everywhere.
+    let min_length = (min > 0).then_some(min);
+    MetaSchema { min_length, max_length: Some(max), ..MetaSchema::new("string") }
 }
 
 parsed_member!(EmailAddress);
