@@ -92,6 +92,8 @@ fn matching(pattern: &str, schema: MetaSchema) -> MetaSchema {
     MetaSchema { pattern: Some(pattern.to_owned()), ..schema }
 }
 
+/// No control characters.
+pub(super) const CLEAN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 /// A line with something in it beside blanks, and no control characters.
 const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$";
 /// A line of letters, digits and `@ . + - _`; which signs beyond ASCII are letters, `format` must tell.
@@ -101,7 +103,7 @@ const PHONE: &str = r"^[ +().-]*([0-9][ +().-]*){7,15}$";
 
 parsed_member!(EmailAddress);
 member_type!(EmailAddress, "email", |address| Some(address.as_str().into()), {
-    MetaSchema { format: Some("email"), ..text(6, Self::MAX_LENGTH) }
+    MetaSchema { format: Some("email"), ..text(5, Self::MAX_LENGTH) }
 });
 
 parsed_member!(Username);
@@ -121,7 +123,8 @@ member_type!([const MAX: usize] Text<MAX>, "text", |text| Some(text.as_str().int
 
 parsed_member!(NewPassword);
 member_type!(NewPassword, "new_password", |_password| None, {
-    MetaSchema { format: Some("password"), write_only: true, ..text(Password::MIN_LENGTH, Password::MAX_LENGTH) }
+    let schema = matching(CLEAN, text(Password::MIN_LENGTH, Password::MAX_LENGTH));
+    MetaSchema { format: Some("password"), write_only: true, ..schema }
 });
 
 /// The longest password that is compared with a hash: enough for [`Password::MAX_LENGTH`] code points before they

@@ -8,9 +8,7 @@ use serde_json::{Map, Value};
 
 use super::answers;
 use crate::http::problem::{Code, ProblemDetails};
-
-/// Text without control characters: what every string of ours is that nothing narrower is known of.
-const CLEAN_TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+use crate::http::schema::CLEAN;
 
 /// Formats that a derived member of type `String` cannot name, by the member's name.
 const FORMATS: [(&str, &str); 3] = [("email", "email"), ("type", "uri"), ("field", "json-pointer")];
@@ -69,7 +67,7 @@ fn close_text(schema: &mut Value) {
     };
     let is_open = ["format", "pattern", "enum"].iter().all(|name| !members.contains_key(*name));
     if members.get("type").is_some_and(|kind| kind == "string") && is_open {
-        members.insert("pattern".to_owned(), CLEAN_TEXT.into());
+        members.insert("pattern".to_owned(), CLEAN.into());
     }
     // Not `example`, which is no schema.
     for name in ["anyOf", "items", "additionalProperties"] {
