@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../shared/postgres_server.rs"]
-#[expect(dead_code, reason = "the tests of faults use all of it")]
 mod postgres_server;
 #[path = "../process/server.rs"]
 #[expect(dead_code, reason = "the tests of the process use all of it")]

@@ -48,8 +48,11 @@ pub(super) fn example_of(code: Code, body_members: &[String]) -> Value {
     serde_json::to_value(problem.details(&RequestId::example(), &public_url())).expect("a problem is JSON")
 }
 
+/// The members of a body, and what each is taken from.
+type Members = &'static [(&'static str, &'static str)];
+
 /// What an answer is good for next: the operation that gives it, the one that takes it, and the members of its body.
-const LINKS: [(&str, &str, &[(&str, &str)]); 4] = [
+const LINKS: [(&str, &str, Members); 4] = [
     ("signup", "login", &[("email", "$request.body#/email"), ("password", "$request.body#/password")]),
     ("login", "refreshToken", &[("refresh_token", "$response.body#/refresh_token")]),
     ("refreshToken", "refreshToken", &[("refresh_token", "$response.body#/refresh_token")]),
