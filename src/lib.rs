@@ -14,7 +14,7 @@
 //!
 //! Below them: [`kernel`] has the value types (what an e-mail address is) and names nothing else of ours; [`store`] has
 //! the queries; [`mail`] the outbox; [`http`] what all operations share on the wire. [`app`] is everything a rule may
-//! need, [`settings`] what an operator can say, [`server`] puts it on the network.
+//! need, [`settings`] what an operator can say, [`server`] puts it on the network; [`walk`] is a client that tries it out.
 //!
 //! [`throttle`] is how often a stranger may try.
 //!
@@ -42,3 +42,4 @@ pub mod settings;
 pub mod store;
 pub mod throttle;
 pub mod usage;
+pub mod walk;

@@ -1,5 +1,6 @@
-//! The command line: `serve` (the default), `migrate`, `mail`, `key`, `openapi`.
+//! The command line: `serve` (the default), `migrate`, `mail`, `key`, `openapi`, `walk`.
 
+use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use documines_auth::mail::admin as mail;
 use documines_auth::secret_key;
 use documines_auth::server::{self, ServeError};
 use documines_auth::settings::{self, Settings};
+use documines_auth::walk::{WalkArgs, WalkError, walk};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,6 +39,9 @@ enum Task {
     Key(KeyTask),
     /// Print the OpenAPI document; needs neither a database nor settings
     Openapi(OpenapiArgs),
+    /// Sign up, log in, reset the password, refresh: try out a running server, print each call and answer, and end with
+    /// 1 where one differs from what is documented; leaves an account behind
+    Walk(WalkArgs),
 }
 
 #[derive(Subcommand)]
@@ -91,26 +96,28 @@ fn main() -> ExitCode {
             // One line that names what is wrong; the log may not be there yet.
             let line = error.to_string().replace('\n', " ");
             let _ = writeln!(std::io::stderr(), "documines-auth: {line}");
-            ExitCode::from(2)
+            let differs = matches!(error.downcast_ref(), Some(WalkError::Differs { .. }));
+            ExitCode::from(if differs { 1 } else { 2 })
         }
     }
 }
 
-fn run() -> Result<(), ServeError> {
+fn run() -> Result<(), Box<dyn Error>> {
     match parse_arguments() {
         Task::Serve(settings) => {
             logging::start(&settings)?;
-            block_on(server::serve(settings))
+            Ok(block_on(server::serve(settings))?)
         }
         Task::Migrate(settings) => {
             logging::start(&settings)?;
-            block_on(server::migrate(settings))
+            Ok(block_on(server::migrate(settings))?)
         }
         Task::Mail(MailTask::List(settings)) => print(&block_on(mail::list(&settings))?),
         Task::Mail(MailTask::Retry(RetryArgs { ids, settings, .. })) => print(&block_on(mail::retry(&settings, &ids))?),
         Task::Key(KeyTask::Rotate(settings)) => {
             print(&block_on(secret_key::rotate(&settings, &Random::from_system()))?)
         }
+        Task::Walk(arguments) => Ok(walk(&arguments, &Random::from_system(), &mut std::io::stdout())?),
         Task::Openapi(OpenapiArgs { format }) => {
             let document = spec::document();
             let text = match format {
@@ -122,7 +129,7 @@ fn run() -> Result<(), ServeError> {
     }
 }
 
-fn print(text: &str) -> Result<(), ServeError> {
+fn print(text: &str) -> Result<(), Box<dyn Error>> {
     match std::io::stdout().write_all(text.as_bytes()) {
         // Whoever read it has read enough (`… | head`).
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -116,7 +116,7 @@ pub struct SignupAnswer {
     #[oai(validator(max_length = 100))]
     message: String,
     /// The account's number.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
     user_id: i64,
     /// As given.
     #[oai(validator(max_length = 255))]
@@ -149,19 +149,19 @@ pub struct SignupAnswer {
     last_activity: Option<Timestamp>,
     /// The time between login and last call, summed over its sessions: an ISO 8601 duration, and `N/A` before the
     /// first login.
-    #[oai(validator(max_length = 50))]
+    #[oai(validator(pattern = "^(N/A|PT([0-9]+H)?([0-9]+M)?([0-9]+S)?)$", max_length = 50))]
     total_time_logged_in: String,
     /// Calls that it made as itself.
-    #[oai(validator(minimum(value = "0")))]
+    #[oai(validator(minimum(value = "0"), maximum(value = "9007199254740991")))]
     total_api_calls_made: i64,
     /// `active` where it may log in.
-    #[oai(validator(max_length = 50))]
+    #[oai(validator(pattern = "^[a-z_]+$", max_length = 50))]
     account_status: String,
     /// Files that it holds, as the document service reports them.
-    #[oai(validator(minimum(value = "0")))]
+    #[oai(validator(minimum(value = "0"), maximum(value = "9007199254740991")))]
     total_files_uploaded: i64,
     /// The plan that it is on.
-    #[oai(validator(max_length = 50))]
+    #[oai(validator(pattern = "^[a-z_]+$", max_length = 50))]
     subscription_plan: String,
     /// When that plan ends: RFC 3339, to the second, UTC.
     #[oai(validator(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", max_length = 20))]
@@ -171,7 +171,7 @@ pub struct SignupAnswer {
     #[oai(rename = "2fa_enabled")]
     second_factor_enabled: bool,
     /// What it may do beyond the ordinary.
-    #[oai(validator(max_items = 100))]
+    #[oai(validator(max_items = 100, max_length = 150))]
     roles: Vec<String>,
     /// The document that it worked on last, as the document service reports it.
     #[oai(nullable, validator(max_length = 255))]

@@ -88,25 +88,45 @@ fn text(min: usize, max: usize) -> MetaSchema {
     MetaSchema { min_length, max_length: Some(max), ..MetaSchema::new("string") }
 }
 
+/// Patterns are written so that every dialect of regular expressions reads them alike, with or without a Unicode mode:
+/// no `\s`, `\w` or `\p`.
+fn matching(pattern: &str, schema: MetaSchema) -> MetaSchema {
+    MetaSchema { pattern: Some(pattern.to_owned()), ..schema }
+}
+
+/// No control characters.
+pub(super) const CLEAN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+/// A line with something in it beside blanks, and no control characters.
+const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$";
+/// A line of letters, digits and `@ . + - _`; which signs beyond ASCII are letters, `format` must tell.
+const USERNAME: &str = r"^ *[^\x00-*,/:-?\[-^`{-\xa0]+ *$";
+/// 7 to 15 digits, with signs before, between and after them.
+const PHONE: &str = r"^[ +().-]*([0-9][ +().-]*){7,15}$";
+
 parsed_member!(EmailAddress);
 member_type!(EmailAddress, "email", |address| Some(address.as_str().into()), {
-    MetaSchema { format: Some("email"), ..text(6, Self::MAX_LENGTH) }
+    MetaSchema { format: Some("email"), ..text(5, Self::MAX_LENGTH) }
 });
 
 parsed_member!(Username);
-member_type!(Username, "username", |username| Some(username.as_str().into()), text(1, Self::MAX_LENGTH));
+member_type!(Username, "username", |username| Some(username.as_str().into()), {
+    MetaSchema { format: Some("username"), ..matching(USERNAME, text(1, Self::MAX_LENGTH)) }
+});
 
 parsed_member!(PhoneNumber);
 member_type!(PhoneNumber, "phone", |number| Some(number.as_str().into()), {
-    MetaSchema { pattern: Some(r"^[0-9 +().\-]+$".to_owned()), ..text(7, Self::MAX_LENGTH) }
+    matching(PHONE, text(7, Self::MAX_LENGTH))
 });
 
 parsed_member!([const MAX: usize] Text<MAX>);
-member_type!([const MAX: usize] Text<MAX>, "text", |text| Some(text.as_str().into()), text(1, MAX));
+member_type!([const MAX: usize] Text<MAX>, "text", |text| Some(text.as_str().into()), {
+    matching(LINE, text(1, MAX))
+});
 
 parsed_member!(NewPassword);
 member_type!(NewPassword, "new_password", |_password| None, {
-    MetaSchema { format: Some("password"), write_only: true, ..text(Password::MIN_LENGTH, Password::MAX_LENGTH) }
+    let schema = matching(CLEAN, text(Password::MIN_LENGTH, Password::MAX_LENGTH));
+    MetaSchema { format: Some("password"), write_only: true, ..schema }
 });
 
 /// The longest password that is compared with a hash: enough for [`Password::MAX_LENGTH`] code points before they
@@ -133,7 +153,7 @@ impl Member for Token {
     fn read(value: Value) -> Result<Self, Invalid> {
         let raw = string(value)?;
         let raw = raw.trim();
-        if raw.is_empty() || raw.len() > MAX_RECEIVED_TOKEN || raw.chars().any(char::is_control) {
+        if raw.is_empty() || raw.chars().count() > MAX_RECEIVED_TOKEN || raw.chars().any(char::is_control) {
             return Err(Invalid::because(format!(
                 "must be 1 to {MAX_RECEIVED_TOKEN} characters long, without control characters"
             )));
@@ -141,7 +161,9 @@ impl Member for Token {
         Ok(Self::received(raw))
     }
 }
-member_type!(Token, "token", |_token| None, MetaSchema { write_only: true, ..text(1, MAX_RECEIVED_TOKEN) });
+member_type!(Token, "token", |_token| None, {
+    MetaSchema { write_only: true, ..matching(LINE, text(1, MAX_RECEIVED_TOKEN)) }
+});
 
 impl Member for Preferences {
     fn read(value: Value) -> Result<Self, Invalid> {
@@ -152,9 +174,12 @@ impl Member for Preferences {
     }
 }
 member_type!(Preferences, "preferences", |preferences| Some(Value::Object(preferences.members().clone())), {
-    let value = |ty| MetaSchemaRef::Inline(Box::new(MetaSchema::new(ty)));
-    let text = MetaSchemaRef::Inline(Box::new(text(0, Self::MAX_VALUE)));
-    let values = MetaSchema { any_of: vec![text, value("number"), value("boolean")], ..MetaSchema::ANY };
+    let bound = Self::MAX_NUMBER;
+    let number =
+        MetaSchema { minimum: Some(-bound), maximum: Some(bound), ..MetaSchema::new_with_format("number", "double") };
+    let kinds = [text(0, Self::MAX_VALUE), number, MetaSchema::new("boolean")];
+    let kinds = kinds.into_iter().map(|kind| MetaSchemaRef::Inline(Box::new(kind))).collect();
+    let values = MetaSchema { any_of: kinds, ..MetaSchema::ANY };
     MetaSchema {
         additional_properties: Some(Box::new(MetaSchemaRef::Inline(Box::new(values)))),
         max_properties: Some(Self::MAX_MEMBERS),
@@ -168,7 +193,7 @@ impl Member for Timestamp {
     }
 }
 member_type!(Timestamp, "date-time", |at| Some(at.to_string().into()), {
-    MetaSchema::new_with_format("string", "date-time")
+    MetaSchema { format: Some("date-time"), ..text(27, 27) }
 });
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::Invalid;
 
-/// Up to 50 members; names of 1 to 64 characters, values strings of at most 255 characters, numbers or booleans.
+/// Up to 50 members; names of 1 to 64 characters, values strings of at most 255 characters, booleans, or numbers that
+/// every reader of JSON takes for the same (RFC 8259, section 6).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Preferences(Map<String, Value>);
 
@@ -16,6 +17,8 @@ impl Preferences {
     pub const MAX_NAME: usize = 64;
     /// The longest string among its values, in code points.
     pub const MAX_VALUE: usize = 255;
+    /// The largest number among its values, and below zero the smallest: 2^53 - 1.
+    pub const MAX_NUMBER: f64 = 9_007_199_254_740_991.0;
 
     /// The members, in the order in which they were written.
     #[must_use]
@@ -47,14 +50,16 @@ impl TryFrom<Map<String, Value>> for Preferences {
                 )));
             }
             let fits = match value {
-                Value::Bool(_) | Value::Number(_) => true,
+                Value::Bool(_) => true,
+                Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() <= Self::MAX_NUMBER),
                 Value::String(text) => text.chars().count() <= Self::MAX_VALUE && !text.chars().any(char::is_control),
                 Value::Null | Value::Array(_) | Value::Object(_) => false,
             };
             if !fits {
                 return Err(Invalid::because(format!(
-                    "must have values that are booleans, numbers, or strings of at most {} characters without control \
-                     characters",
+                    "must have values that are booleans, numbers of at most {} either way, or strings of at most {} \
+                     characters without control characters",
+                    Self::MAX_NUMBER,
                     Self::MAX_VALUE
                 )));
             }
@@ -78,7 +83,14 @@ mod tests {
     #[test]
     fn flat_members_are_taken_and_nested_ones_refused() {
         assert!(read(json!({"theme": "dark", "font_size": 14, "beta": true})).is_ok());
-        for bad in [json!({"a": null}), json!({"a": []}), json!({"a": {}}), json!({"": 1}), json!({"a": "\u{0}"})] {
+        for bad in [
+            json!({"a": null}),
+            json!({"a": []}),
+            json!({"a": {}}),
+            json!({"": 1}),
+            json!({"a": "\u{0}"}),
+            json!({"a": 1e16}),
+        ] {
             assert!(read(bad.clone()).is_err(), "{bad} was taken");
         }
     }

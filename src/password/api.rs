@@ -97,7 +97,7 @@ pub struct RequestPasswordResetAnswer {
     message: String,
     /// The token, where the operator allows it in the answer; else the member is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(validator(min_length = 36, max_length = 36))]
+    #[oai(validator(min_length = 36, max_length = 36, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))]
     reset_token: Option<String>,
 }
 

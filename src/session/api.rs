@@ -114,10 +114,10 @@ pub struct TokenAnswer {
     #[oai(validator(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$", max_length = 19))]
     expires: String,
     /// Always `Bearer`.
-    #[oai(validator(max_length = 6))]
+    #[oai(validator(pattern = "^Bearer$", max_length = 6))]
     token_type: String,
     /// Seconds until the access token ends.
-    #[oai(validator(minimum(value = "0")))]
+    #[oai(validator(minimum(value = "0"), maximum(value = "315360000")))]
     expires_in: i64,
     /// For `refreshToken`: 30 letters and digits.
     #[oai(validator(min_length = 30, max_length = 30, pattern = "^[A-Za-z0-9]+$"))]

@@ -86,20 +86,91 @@ fn the_example_of_an_answer_has_its_members_in_order() {
 }
 
 #[test]
-fn every_answer_and_every_property_is_described() {
+fn every_answer_and_every_header_is_described() {
     for operation in operations() {
         for (status, response) in operation.responses() {
             assert!(is_text(&response["description"]), "{} {status}", operation.id());
+            for (name, header) in response["headers"].as_object().unwrap() {
+                let header = resolved(header);
+                assert!(is_text(&header["description"]), "{name}");
+                let mut faults = Vec::new();
+                find_gaps(name, &header["schema"], &mut faults);
+                assert!(faults.is_empty() && header["schema"].get("example").is_some(), "{name}: {faults:?}");
+            }
         }
         if operation.request_content().is_some() {
             assert!(is_text(&operation.value["requestBody"]["description"]), "{}", operation.id());
         }
+        assert!(operation.value.get("parameters").is_none(), "{}: hold its parameters to the same", operation.id());
     }
+}
+
+#[test]
+fn every_schema_says_what_it_is_and_every_member_shows_a_value_that_it_takes() {
+    let mut gaps = Vec::new();
     for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
-        assert!(is_text(&schema["description"]), "{name}");
-        for (property, schema) in schema["properties"].as_object().unwrap() {
-            assert!(is_text(&schema["description"]), "{name}.{property}");
+        if !is_text(&schema["description"]) {
+            gaps.push(format!("{name}: no description"));
         }
+        find_gaps(name, schema, &mut gaps);
+        for (property, schema) in schema["properties"].as_object().unwrap() {
+            let name = format!("{name}.{property}");
+            if !is_text(&schema["description"]) {
+                gaps.push(format!("{name}: no description"));
+            }
+            match schema.get("example") {
+                Some(example) => gaps.extend(faults(schema, example)),
+                None if schema.get("items").is_some_and(|items| items.get("$ref").is_some()) => {}
+                None => gaps.push(format!("{name}: no example")),
+            }
+        }
+    }
+    assert_eq!(gaps, Vec::<String>::new());
+}
+
+/// What a schema leaves open: the form and length of a string, the bounds of a number, the size of a list or a map.
+fn find_gaps(name: &str, schema: &Value, gaps: &mut Vec<String>) {
+    let has = |member: &str| schema.get(member).is_some();
+    let mut want = |is_there: bool, what: &str| {
+        if !is_there {
+            gaps.push(format!("{name}: no {what}"));
+        }
+    };
+    match schema["type"].as_str() {
+        Some("string") => {
+            want(["format", "pattern", "enum"].into_iter().any(has), "format, pattern or enum");
+            want(has("maxLength") || has("enum"), "maxLength");
+        }
+        Some("integer" | "number") => {
+            ["minimum", "maximum", "format"].into_iter().for_each(|member| want(has(member), member))
+        }
+        Some("array") => ["items", "maxItems"].into_iter().for_each(|member| want(has(member), member)),
+        Some("object") => want(has("properties") || has("maxProperties"), "properties or maxProperties"),
+        Some("boolean") => {}
+        kind => want(has("$ref") || has("anyOf"), &format!("type but {kind:?}")),
+    }
+    for part in ["items", "additionalProperties"].into_iter().filter_map(|part| schema.get(part)) {
+        if part.is_object() {
+            find_gaps(name, part, gaps);
+        }
+    }
+    schema["anyOf"].as_array().into_iter().flatten().for_each(|part| find_gaps(name, part, gaps));
+    for (member, part) in schema["properties"].as_object().into_iter().flatten() {
+        find_gaps(&format!("{name}.{member}"), part, gaps);
+    }
+}
+
+#[test]
+fn the_document_says_who_answers_for_it() {
+    let document = document();
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    for place in
+        ["/info/contact/name", "/info/contact/url", "/info/license/name", "/info/license/url", "/externalDocs/url"]
+    {
+        assert!(document.pointer(place).is_some_and(is_text), "{place}");
+    }
+    for scheme in document["components"]["securitySchemes"].as_object().unwrap().values() {
+        assert!(is_text(&scheme["description"]), "{scheme}");
     }
 }
 
@@ -159,8 +230,8 @@ fn every_reference_leads_somewhere() {
 fn every_code_is_documented_at_the_operations_that_answer_it() {
     let documented: BTreeSet<&str> = operations()
         .flat_map(|operation| operation.responses())
-        .filter_map(|(_, response)| response.pointer("/content/application~1problem+json/examples")?.as_object())
-        .flat_map(|examples| examples.keys().map(String::as_str))
+        .filter_map(|(_, response)| response["x-problem-codes"].as_array())
+        .flat_map(|codes| codes.iter().filter_map(Value::as_str))
         .collect();
     // A path or a method that no operation has.
     let nowhere = [Code::NotFound, Code::MethodNotAllowed].map(Code::as_str);

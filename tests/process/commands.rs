@@ -135,7 +135,7 @@ fn help_lists_every_setting_with_its_variable() {
         assert!(!help.contains("hunter"), "{help}");
     }
     let help = String::from_utf8(run(folder.path(), &["--help"], &[]).stdout).unwrap();
-    for command in ["serve", "migrate", "mail", "key", "openapi"] {
+    for command in ["serve", "migrate", "mail", "key", "openapi", "walk"] {
         assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod commands;
+mod curl;
 mod deployment;
 mod files;
 mod key;
@@ -16,3 +17,4 @@ mod server;
 mod settings;
 mod stopping;
 mod walk;
+mod walk_command;

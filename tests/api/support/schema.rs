@@ -77,7 +77,12 @@ pub(crate) fn resolved(schema: &'static Value) -> &'static Value {
 fn json_schema(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => {
-            let converted = members.iter().filter(|(name, _)| *name != "nullable" && *name != "example");
+            let converted = members.iter().filter(|(name, value)| match name.as_str() {
+                "nullable" => !value.is_boolean(),
+                // A member may have that name, too.
+                "example" => value.get("type").is_some(),
+                _ => true,
+            });
             let converted = converted.map(|(name, value)| match value {
                 Value::String(reference) if name == "$ref" => {
                     (name.clone(), reference.replace("#/components/schemas/", "#/$defs/").into())

@@ -1,15 +1,14 @@
 //! The OpenAPI document: what poem-openapi derives from the operations, and what it cannot say, added here.
 
-use poem_openapi::registry::Registry;
-use poem_openapi::types::Type;
+mod answers;
+mod curl;
+mod schemas;
+
 use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::{Map, Value, json};
 
 use super::body::JSON;
-use super::problem::{Code, FieldError, PROBLEM_JSON, Problem, ProblemDetails};
-use super::request_id::RequestId;
-use crate::kernel::Invalid;
-use crate::kernel::public_url::PublicUrl;
+use super::problem::{Code, PROBLEM_JSON};
 use crate::server::{Operations, operations};
 
 /// Where the operations are.
@@ -53,6 +52,9 @@ pub fn document() -> Value {
         .server(BASE_PATH);
     let mut document: Value = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
     document["openapi"] = "3.0.3".into();
+    document["servers"][0]["description"] = "Production: the server that this document came from.".into();
+    document["servers"][0]["x-internal"] = false.into();
+    document["externalDocs"] = json!({"description": "Every operation, to try in the browser.", "url": "/docs/"});
 
     let paths = std::mem::take(members(&mut document["paths"]));
     let paths = paths.into_iter().map(|(path, item)| (with_slash(&path), item));
@@ -60,16 +62,17 @@ pub fn document() -> Value {
     order_tags(&mut document);
 
     let mut schemas = std::mem::take(members(&mut document["components"]["schemas"]));
-    schemas.extend(problem_schemas());
-    schemas.values_mut().for_each(require_nullable);
-    schemas.values_mut().for_each(mend_bounds);
-    for item in members(&mut document["paths"]).values_mut() {
-        for operation in members(item).values_mut() {
+    schemas.extend(schemas::of_problems());
+    schemas::mend(&mut schemas);
+    for (path, item) in members(&mut document["paths"]) {
+        for (method, operation) in members(item) {
             finish_operation(operation, &mut schemas);
+            curl::add(method, path, operation, &schemas);
         }
     }
     schemas.sort_keys();
     document["components"]["schemas"] = Value::Object(schemas);
+    document["components"]["headers"] = answers::headers_used_in(&document["paths"]);
     document
 }
 
@@ -114,37 +117,6 @@ fn order_tags(document: &mut Value) {
     }
 }
 
-/// The error's schemas, which no operation names in its type.
-fn problem_schemas() -> Map<String, Value> {
-    let mut registry = Registry::new();
-    ProblemDetails::register(&mut registry);
-    let schemas = registry.schemas.into_iter();
-    schemas.map(|(name, schema)| (name, serde_json::to_value(schema).expect("a schema is JSON"))).collect()
-}
-
-/// Whatever may be null is written out as null, never left away: it is required. The derive takes it for optional.
-fn require_nullable(schema: &mut Value) {
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let nullable =
-        |(name, property): (&String, &Value)| (property["nullable"] == true).then(|| Value::from(name.as_str()));
-    let nullable: Vec<Value> = properties.filter_map(nullable).collect();
-    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-        required.extend(nullable);
-    }
-}
-
-/// Bounds of whole numbers come as `1.0`, which some generators copy into code that wants an integer.
-fn mend_bounds(schema: &mut Value) {
-    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
-    for property in properties.values_mut().filter(|property| property["type"] == "integer") {
-        for bound in ["minimum", "maximum"] {
-            if let Some(number) = property[bound].as_f64() {
-                property[bound] = (number as i64).into();
-            }
-        }
-    }
-}
-
 fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     // Alternatives become one requirement: all of them. Without any, the spec says so rather than nothing.
     let schemes = operation["security"].as_array().into_iter().flatten();
@@ -178,9 +150,6 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     }
     // An operation that refuses for a limit of its own tells of it in its other answers too.
     let is_limited = codes.contains(&Code::RateLimited);
-    for (_, response) in &mut responses {
-        response["headers"] = headers(None, is_limited);
-    }
     // What any operation of this kind can answer.
     let common = [
         (has_body, Code::InvalidRequest),
@@ -197,9 +166,14 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     codes.sort_by_key(|code| (code.status(), *code as usize));
     codes.dedup();
     for of_status in codes.chunk_by(|one, other| one.status() == other.status()) {
-        let status = of_status[0].status();
-        let is_limited = is_limited && status.is_client_error();
-        responses.push((status.as_str().to_owned(), problem_response(of_status, &body_members, is_limited)));
+        responses.push((of_status[0].status().as_str().to_owned(), answers::refusal(of_status, &body_members)));
+    }
+    for (status, response) in &mut responses {
+        response["headers"] = answers::headers(status, is_limited);
+        let links = operation["operationId"].as_str().filter(|_| status.starts_with('2')).and_then(answers::links);
+        if let Some(links) = links {
+            response["links"] = links;
+        }
     }
     operation["responses"] = Value::Object(responses.into_iter().collect());
 }
@@ -215,70 +189,6 @@ fn hoist_example(content: &mut Value, schemas: &mut Map<String, Value>) {
     if let Some(example) = referenced(content, schemas).and_then(|schema| schema.get("example")).cloned() {
         content["example"] = example;
     }
-}
-
-fn problem_response(codes: &[Code], body_members: &[String], is_limited: bool) -> Value {
-    let explain = |code: &Code| format!("`{}`: {}", code.as_str(), code.explanation());
-    let description: Vec<String> = codes.iter().map(explain).collect();
-    let example = |code: &Code| {
-        let value = example_of(*code, body_members);
-        (code.as_str().to_owned(), json!({"summary": code.title(), "value": value}))
-    };
-    let examples: Map<String, Value> = codes.iter().map(example).collect();
-    json!({
-        "description": description.join("\n\n"),
-        "content": {
-            PROBLEM_JSON: { "schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples },
-        },
-        "headers": headers(codes.first().copied(), is_limited),
-    })
-}
-
-fn example_of(code: Code, body_members: &[String]) -> Value {
-    let problem = match code {
-        Code::InvalidRequest => {
-            let member = body_members.first().map_or("", String::as_str);
-            Problem::invalid(vec![FieldError::of_member(member, "must be a string")])
-        }
-        Code::WeakPassword => {
-            let member = body_members.iter().find(|member| member.ends_with("password")).map_or("", String::as_str);
-            let weak = "is too weak: This is a very common password. Use a longer one, such as a few uncommon words";
-            Problem::weak_password(member, &Invalid::because(weak))
-        }
-        other => Problem::new(other),
-    };
-    let public_url: PublicUrl = "http://localhost:8020".parse().expect("the default public URL");
-    let request_id = RequestId::example();
-    serde_json::to_value(problem.details(&request_id, &public_url)).expect("a problem is JSON")
-}
-
-fn headers(code: Option<Code>, is_limited: bool) -> Value {
-    let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
-    let text = |max: usize, example: &str| json!({"type": "string", "maxLength": max, "example": example});
-    let mut headers = Map::new();
-    let id = text(RequestId::MAX_LENGTH, &RequestId::example().to_string());
-    headers.insert("X-Request-ID".to_owned(), header("The caller's, if it sent a sane one, else a new one.", id));
-    let status = code.map(|code| code.status().as_u16());
-    if is_limited || status == Some(429) {
-        let about = "The limits that the call met, where it met any: name, quota `q`, window `w` in seconds.";
-        headers.insert("RateLimit-Policy".to_owned(), header(about, text(200, "\"login\";q=5;w=86400")));
-        let about = "What is left of them: `r`, and where nothing is, the seconds `t` until another try makes sense.";
-        headers.insert("RateLimit".to_owned(), header(about, text(200, "\"login\";r=4")));
-    }
-    match status {
-        Some(401) => {
-            let scheme = if code == Some(Code::InvalidToken) { "Bearer" } else { "ClientCredentials" };
-            let challenge = text(200, &format!("{scheme} realm=\"AI DocuMines\""));
-            let about = "Which credentials are wanted (RFC 9110, RFC 6750).";
-            headers.insert("WWW-Authenticate".to_owned(), header(about, challenge));
-        }
-        Some(429 | 503) => {
-            let seconds = json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 3600, "example": 1});
-            headers.insert("Retry-After".to_owned(), header("Seconds until another try makes sense.", seconds));
-        }
-        _ => {}
-    }
-    Value::Object(headers)
 }
 
 /// The ids of the operations: for tests that go through all of them.
