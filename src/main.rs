@@ -1,9 +1,10 @@
-//! The command line: `serve` (the default), `migrate`, `mail`, `key`, `openapi`.
+//! The command line: `serve` (the default), `migrate`, `mail`, `key`, `audit`, `openapi`.
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use documines_auth::audit::commands::{VerifyArgs, export_record, verify_record};
 use documines_auth::http::spec;
 use documines_auth::kernel::random::Random;
 use documines_auth::logging;
@@ -37,6 +38,17 @@ enum Task {
     Key(KeyTask),
     /// Print the OpenAPI document; needs neither a database nor settings
     Openapi(OpenapiArgs),
+    /// Check or print the record of what happened; beside a running server
+    #[command(subcommand)]
+    Audit(AuditTask),
+}
+
+#[derive(Subcommand)]
+enum AuditTask {
+    /// Compare the record with its seals: prints a line for each finding, and ends with 1 where there is one
+    Verify(VerifyArgs),
+    /// Print every event as one JSON object a line, oldest first
+    Export(Settings),
 }
 
 #[derive(Subcommand)]
@@ -86,7 +98,7 @@ fn main() -> ExitCode {
     // Whatever is written from here on (database, key, mail) is for the owner's eyes alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line that names what is wrong; the log may not be there yet.
             let line = error.to_string().replace('\n', " ");
@@ -96,8 +108,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), ServeError> {
-    match parse_arguments() {
+fn run() -> Result<ExitCode, ServeError> {
+    let done = match parse_arguments() {
         Task::Serve(settings) => {
             logging::start(&settings)?;
             block_on(server::serve(settings))
@@ -119,7 +131,13 @@ fn run() -> Result<(), ServeError> {
             };
             print(&text)
         }
-    }
+        Task::Audit(AuditTask::Verify(arguments)) => {
+            let is_whole = block_on(verify_record(arguments))?;
+            return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Task::Audit(AuditTask::Export(settings)) => block_on(export_record(settings)),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn print(text: &str) -> Result<(), ServeError> {

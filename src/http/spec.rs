@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::JSON;
 use super::problem::{Code, FieldError, PROBLEM_JSON, Problem, ProblemDetails};
+use super::query::FORM;
 use super::request_id::RequestId;
 use crate::kernel::Invalid;
 use crate::kernel::public_url::PublicUrl;
@@ -26,6 +27,8 @@ pub enum Tag {
     Profile,
     /// Setting a new password when the old one is lost.
     Password,
+    /// What happened to the account.
+    Activity,
 }
 
 const DESCRIPTION: &str = "\
@@ -153,16 +156,25 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     let (has_security, wants_bearer) = (!all.is_empty(), all.contains_key("bearer"));
     operation["security"] = if has_security { json!([all]) } else { json!([]) };
 
-    let mut body_members = Vec::new();
+    // What a caller can get wrong, as `errors` would name it.
+    let mut fields: Vec<String> = Vec::new();
+    if let Some(query) = operation.pointer("/requestBody/content").and_then(|content| content.get(FORM)) {
+        let name = query["schema"]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let schema = schemas.shift_remove(name).expect("the form's schema was registered");
+        operation["parameters"] = parameters(&schema);
+        fields = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
+        members(operation).shift_remove("requestBody");
+    }
+    let has_query = !fields.is_empty();
     if operation.get("requestBody").is_some() {
         let content = &mut operation["requestBody"]["content"][JSON];
         if let Some(schema) = referenced(content, schemas) {
             schema["additionalProperties"] = false.into();
-            body_members = members(&mut schema["properties"]).keys().cloned().collect();
+            fields = members(&mut schema["properties"]).keys().map(|name| format!("/{name}")).collect();
         }
         hoist_example(content, schemas);
     }
-    let has_body = !body_members.is_empty();
+    let has_body = operation.get("requestBody").is_some();
 
     let mut codes: Vec<Code> = Vec::new();
     let mut responses = Vec::new();
@@ -178,7 +190,7 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     }
     // What any operation of this kind can answer.
     let common = [
-        (has_body, Code::InvalidRequest),
+        (has_body || has_query, Code::InvalidRequest),
         (has_body, Code::RequestTimeout),
         (has_body, Code::PayloadTooLarge),
         (has_body, Code::UnsupportedMediaType),
@@ -190,9 +202,27 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     codes.extend(common.into_iter().filter_map(|(applies, code)| applies.then_some(code)));
     codes.sort_by_key(|code| (code.status(), *code as usize));
     for of_status in codes.chunk_by(|one, other| one.status() == other.status()) {
-        responses.push((of_status[0].status().as_str().to_owned(), problem_response(of_status, &body_members)));
+        responses.push((of_status[0].status().as_str().to_owned(), problem_response(of_status, &fields)));
     }
     operation["responses"] = Value::Object(responses.into_iter().collect());
+}
+
+/// The members of a form as the parameters of a query.
+fn parameters(form: &Value) -> Value {
+    let is_required = |name: &str| form["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let parameter = |(name, property): (&String, &Value)| {
+        let mut schema = property.clone();
+        let description = members(&mut schema).shift_remove("description");
+        json!({
+            "name": name,
+            "in": "query",
+            "description": description,
+            "required": is_required(name),
+            "schema": schema,
+            "example": form["example"][name],
+        })
+    };
+    form["properties"].as_object().into_iter().flatten().map(parameter).collect()
 }
 
 /// The schema in `components` that a media type refers to.
@@ -208,11 +238,11 @@ fn hoist_example(content: &mut Value, schemas: &mut Map<String, Value>) {
     }
 }
 
-fn problem_response(codes: &[Code], body_members: &[String]) -> Value {
+fn problem_response(codes: &[Code], fields: &[String]) -> Value {
     let explain = |code: &Code| format!("`{}`: {}", code.as_str(), code.explanation());
     let description: Vec<String> = codes.iter().map(explain).collect();
     let example = |code: &Code| {
-        let value = example_of(*code, body_members);
+        let value = example_of(*code, fields);
         (code.as_str().to_owned(), json!({"summary": code.title(), "value": value}))
     };
     let examples: Map<String, Value> = codes.iter().map(example).collect();
@@ -225,16 +255,19 @@ fn problem_response(codes: &[Code], body_members: &[String]) -> Value {
     })
 }
 
-fn example_of(code: Code, body_members: &[String]) -> Value {
+fn example_of(code: Code, fields: &[String]) -> Value {
     let problem = match code {
         Code::InvalidRequest => {
-            let member = body_members.first().map_or("", String::as_str);
-            Problem::invalid(vec![FieldError::of_member(member, "must be a string")])
+            let field = fields.first().cloned().unwrap_or_default();
+            let message =
+                if field.starts_with('/') { "must be a string" } else { "must be a whole number from 1 to 100" };
+            Problem::invalid(vec![FieldError { field, message: message.to_owned() }])
         }
         Code::WeakPassword => {
-            let member = body_members.iter().find(|member| member.ends_with("password")).map_or("", String::as_str);
+            let member =
+                fields.iter().find_map(|field| field.strip_prefix('/').filter(|name| name.ends_with("password")));
             let weak = "is too weak: This is a very common password. Use a longer one, such as a few uncommon words";
-            Problem::weak_password(member, &Invalid::because(weak))
+            Problem::weak_password(member.unwrap_or_default(), &Invalid::because(weak))
         }
         other => Problem::new(other),
     };

@@ -6,11 +6,13 @@
 pub mod clock;
 pub mod email_address;
 pub mod origin;
+pub mod page;
 pub mod password;
 pub mod phone_number;
 pub mod preferences;
 pub mod public_url;
 pub mod random;
+pub mod record_key;
 pub mod seal;
 pub mod text;
 pub mod token;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Invalid;
 use super::random::Random;
+use super::record_key::RecordKey;
 
 /// Which key something was sealed with: the first 8 bytes of `SHA-256("documines-auth secret key id" ‖ key)`, written as
 /// 16 hexadecimal digits. It tells nothing of the key, which is 256 random bits.
@@ -59,6 +60,7 @@ pub struct Sealer(Vec<SecretKey>);
 struct SecretKey {
     id: KeyId,
     cipher: XChaCha20Poly1305,
+    record: RecordKey,
 }
 
 const VERSION: u8 = 1;
@@ -89,6 +91,17 @@ impl Sealer {
     #[must_use]
     pub fn key_ids(&self) -> Vec<KeyId> {
         self.0.iter().map(|key| key.id).collect()
+    }
+
+    /// What seals the record: derived from the key that seals.
+    #[must_use]
+    pub fn record_key(&self) -> &RecordKey {
+        &self.0[0].record
+    }
+
+    /// What the record may have been sealed with, likewise from each key.
+    pub fn record_keys(&self) -> impl Iterator<Item = RecordKey> {
+        self.0.iter().map(|key| key.record.clone())
     }
 
     /// `plain`, readable again only by [`Self::open`] with the same key and `purpose`.
@@ -126,7 +139,8 @@ impl Sealer {
 impl SecretKey {
     fn from_base64(word: &str) -> Option<Self> {
         let key: [u8; 32] = BASE64.decode(word.as_bytes()).ok()?.try_into().ok()?;
-        Some(Self { id: KeyId::of(&key), cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+        let record = RecordKey::derive(&key);
+        Some(Self { id: KeyId::of(&key), cipher: XChaCha20Poly1305::new(&Key::from(key)), record })
     }
 
     fn open(&self, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {

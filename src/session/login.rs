@@ -7,9 +7,9 @@ use crate::kernel::email_address::EmailAddress;
 use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
 use crate::password::hasher::Verdict;
-use crate::store::audit::{self, Event, Subject};
+use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, accounts, sessions};
+use crate::store::{AccountId, StoreError, accounts, sessions};
 
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +49,16 @@ pub async fn login(
             return Ok(pair);
         }
     }
+    note_refusal(app, origin, client, AccountId::NOBODY, Reason::InvalidCredentials);
     Err(LoginError::InvalidCredentials)
 }
 
 const MOST_ATTEMPTS: usize = 3;
+
+fn note_refusal(app: &App, origin: &Origin, client: &Client, account: AccountId, reason: Reason) {
+    let subject = Subject { account, session: None, client: Some(&client.id), origin };
+    app.refusals.note(Event::LoginRefused, reason, subject, app.clock.now());
+}
 
 /// One try; `None` where the hash changed in the middle of it.
 async fn attempt(
@@ -63,10 +69,14 @@ async fn attempt(
     password: &Password,
 ) -> Result<Option<TokenPair>, LoginError> {
     let account = accounts::find_by_email(app.reader(), email).await?;
+    let named = account.as_ref().map_or(AccountId::NOBODY, |account| account.id);
     let kept = account.as_ref().map(|account| account.password_hash.clone());
     let verdict = app.hasher.verify(password.clone(), kept).await?;
     let checked = account.filter(|account| verdict != Verdict::Wrong && client.serves(account.id));
-    let checked = checked.ok_or(LoginError::InvalidCredentials)?;
+    let Some(checked) = checked else {
+        note_refusal(app, origin, client, named, Reason::InvalidCredentials);
+        return Err(LoginError::InvalidCredentials);
+    };
     let renewed = match verdict {
         Verdict::RightButOutdated => Some(app.hasher.hash(password.clone()).await?),
         Verdict::Right | Verdict::Wrong => None,
@@ -79,6 +89,7 @@ async fn attempt(
         return Ok(None);
     }
     if !account.is_active() {
+        note_refusal(app, origin, client, account.id, Reason::AccountInactive);
         return Err(LoginError::AccountInactive);
     }
     if let Some(renewed) = &renewed {

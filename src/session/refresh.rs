@@ -7,9 +7,9 @@ use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::origin::Origin;
 use crate::kernel::token::Token;
-use crate::store::audit::{self, Event, Subject};
+use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, changes, holders, sessions, tokens};
+use crate::store::{AccountId, StoreError, changes, holders, sessions, tokens};
 
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
 /// log anybody out. Later than that somebody has stolen it (RFC 9700, section 4.14.2).
@@ -41,12 +41,17 @@ pub async fn refresh_token(
 ) -> Result<TokenPair, RefreshError> {
     let digest = token.digest();
     let now = app.clock.now();
+    let refuse = |account: AccountId| {
+        let subject = Subject { account, session: None, client: Some(&client.id), origin };
+        app.refusals.note(Event::RefreshRefused, Reason::InvalidRefreshToken, subject, now);
+        RefreshError::InvalidRefreshToken
+    };
     let tx = app.begin().await?;
-    let held = holders::of_refresh_token_locked(&tx, &digest).await?.ok_or(RefreshError::InvalidRefreshToken)?;
+    let held = holders::of_refresh_token_locked(&tx, &digest).await?.ok_or_else(|| refuse(AccountId::NOBODY))?;
     let session = held.session;
     let is_usable = session.is_live(now) && now < held.expires_at && held.is_active;
     if !is_usable || session.client != client.id {
-        return Err(RefreshError::InvalidRefreshToken);
+        return Err(refuse(session.account));
     }
     let subject = Subject { account: session.account, session: Some(session.id), client: Some(&client.id), origin };
     if held.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
@@ -65,6 +70,7 @@ pub async fn refresh_token(
     // Whether it was spent just now or a moment ago makes no difference within the grace.
     tokens::spend_refresh(&tx, &digest, now).await?;
     let pair = issue(app, &tx, &session, now).await?;
+    audit::record(&tx, Event::TokenRefreshed, subject, now).await?;
     app.commit(tx).await?;
 
     app.usage.count(session.account, session.id, now);

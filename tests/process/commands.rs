@@ -88,6 +88,8 @@ fn help_lists_every_setting_with_its_variable() {
         ("--argon2-memory-kib", "DOCUMINES_ARGON2_MEMORY_KIB"),
         ("--argon2-iterations", "DOCUMINES_ARGON2_ITERATIONS"),
         ("--argon2-parallelism", "DOCUMINES_ARGON2_PARALLELISM"),
+        ("--trusted-proxies", "DOCUMINES_TRUSTED_PROXIES"),
+        ("--audit-retention", "DOCUMINES_AUDIT_RETENTION"),
         ("--cors-origins", "DOCUMINES_CORS_ORIGINS"),
         ("--log-format", "DOCUMINES_LOG_FORMAT"),
         ("--log-filter", "RUST_LOG"),
@@ -105,6 +107,8 @@ fn help_lists_every_setting_with_its_variable() {
         &["mail", "list", "--help"],
         &["mail", "retry", "--help"],
         &["key", "rotate", "--help"],
+        &["audit", "verify", "--help"],
+        &["audit", "export", "--help"],
     ] {
         let output = run(folder.path(), arguments, &secrets);
         assert!(output.status.success());
@@ -119,7 +123,7 @@ fn help_lists_every_setting_with_its_variable() {
         assert!(!help.contains("hunter"), "{help}");
     }
     let help = String::from_utf8(run(folder.path(), &["--help"], &[]).stdout).unwrap();
-    for command in ["serve", "migrate", "mail", "key", "openapi"] {
+    for command in ["serve", "migrate", "mail", "key", "openapi", "audit"] {
         assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
