@@ -8,10 +8,12 @@ use std::path::Path;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use tokio::sync::Notify;
 
+use crate::audit::refusals::Refusals;
 use crate::database::Database;
 use crate::kernel::clock::Clock;
 use crate::kernel::origin::TrustedProxies;
 use crate::kernel::random::Random;
+use crate::kernel::record_key::RecordKey;
 use crate::kernel::seal::Sealer;
 use crate::mail::transport::Transport;
 use crate::metrics::Metrics;
@@ -38,6 +40,10 @@ pub struct App {
     pub hasher: Hasher,
     /// Seals what must be read back.
     pub sealer: Sealer,
+    /// Seals the record of what happened.
+    pub record_key: RecordKey,
+    /// Who was refused what since it was last written down.
+    pub refusals: Refusals,
     /// Who is behind the tokens that were seen before.
     pub identities: Identities,
     /// What accounts did since it was last written down.
@@ -61,6 +67,7 @@ impl App {
     pub async fn start(settings: Settings, clock: Clock, random: Random) -> Result<Self, BadSetting> {
         make_private_folder(&settings.data_dir)?;
         let (sealer, key_flag) = secret_key::sealer(&settings, &random)?;
+        let record_key = sealer.record_key().clone();
         let mail_transport = Transport::from_settings(&settings)?;
         let (memory, passes, lanes) =
             (settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism);
@@ -80,6 +87,8 @@ impl App {
             random,
             hasher,
             sealer,
+            record_key,
+            refusals: Refusals::default(),
             identities,
             throttle,
             usage: Tally::default(),

@@ -9,8 +9,8 @@ use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
-    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 
@@ -87,6 +87,25 @@ impl Database {
             }
             _ => Self::open(location).await,
         }
+    }
+
+    /// Connects to a database that is there, for reading alone; beside a server that uses it.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where there is none.
+    pub async fn connect_to_read(location: &Location) -> Result<DatabaseConnection, BadSetting> {
+        let refuse = |reason: String| BadSetting::new("--database-url", reason);
+        let options = match location {
+            Location::File(file) => SqliteConnectOptions::new().filename(file),
+            Location::Url(url) => match url.expose_secret() {
+                url if url.starts_with("sqlite:") => sqlite_options(url).map_err(refuse)?,
+                _ => return Ok(Self::open(location).await?.reader),
+            },
+        };
+        let options = options.create_if_missing(false).busy_timeout(PATIENCE).pragma("query_only", "ON");
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool = pool.map_err(|error| refuse(format!("cannot open the database: {error}")))?;
+        Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
     }
 
     async fn open_sqlite(options: SqliteConnectOptions) -> Result<Self, sea_orm::SqlxError> {
@@ -231,6 +250,21 @@ impl Database {
         self.reader.close().await?;
         Ok(self.writer.close().await?)
     }
+}
+
+/// Begins a transaction that sees one state of the database throughout, and changes nothing.
+///
+/// # Errors
+/// Where no connection comes free in time.
+pub async fn begin_to_read(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
+    // On SQLite every transaction is like that; asking for it would be answered with a warning.
+    let is_postgres = db.get_database_backend() == DbBackend::Postgres;
+    let options = TransactionOptions {
+        isolation_level: is_postgres.then_some(IsolationLevel::RepeatableRead),
+        access_mode: is_postgres.then_some(AccessMode::ReadOnly),
+        ..TransactionOptions::default()
+    };
+    Ok(db.begin_with_options(options).await?)
 }
 
 /// The SQLite file that a URL names. A database in memory would be another one for each connection, and gone with it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app::App;
+use crate::audit::seal;
 use crate::store::{StoreError, expired};
 
 /// How often it looks.
@@ -35,7 +36,8 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
         let removed = expired::remove(&tx, now, now - REMEMBERED, now - UNDELIVERABLE, BATCH).await?;
         app.commit(tx).await?;
         if removed < BATCH {
-            return Ok(());
+            break;
         }
     }
+    seal::remove_old(app).await
 }

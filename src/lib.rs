@@ -10,7 +10,8 @@
 //! | the rule, with its transaction | `<capability>/<operation>.rs` | `src/password/reset.rs` |
 //! | the query | `store/<table>.rs` | `src/store/password_resets.rs` |
 //!
-//! Capabilities: [`account`] (signing up), [`session`] (login, refresh, whose token is that), [`profile`], [`password`].
+//! Capabilities: [`account`] (signing up), [`session`] (login, refresh, whose token is that), [`profile`], [`password`],
+//! [`audit`] (the record of what happened).
 //!
 //! Below them: [`kernel`] has the value types (what an e-mail address is) and names nothing else of ours; [`store`] has
 //! the queries; [`mail`] the outbox; [`http`] what all operations share on the wire. [`app`] is everything a rule may
@@ -22,6 +23,7 @@
 
 pub mod account;
 pub mod app;
+pub mod audit;
 pub mod changes;
 mod connections;
 pub mod database;

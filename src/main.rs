@@ -1,10 +1,11 @@
-//! The command line: `serve` (the default), `migrate`, `mail`, `key`, `openapi`, `walk`.
+//! The command line: `serve` (the default), `migrate`, `mail`, `key`, `audit`, `openapi`, `walk`.
 
 use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use documines_auth::audit::commands::{VerifyArgs, export_record, verify_record};
 use documines_auth::http::spec;
 use documines_auth::kernel::random::Random;
 use documines_auth::logging;
@@ -39,9 +40,20 @@ enum Task {
     Key(KeyTask),
     /// Print the OpenAPI document; needs neither a database nor settings
     Openapi(OpenapiArgs),
+    /// Check or print the record of what happened; beside a running server
+    #[command(subcommand)]
+    Audit(AuditTask),
     /// Sign up, log in, reset the password, refresh: try out a running server, print each call and answer, and end with
     /// 1 where one differs from what is documented; leaves an account behind
     Walk(WalkArgs),
+}
+
+#[derive(Subcommand)]
+enum AuditTask {
+    /// Compare the record with its seals: prints a line for each finding, and ends with 1 where there is one
+    Verify(VerifyArgs),
+    /// Print every event as one JSON object a line, oldest first
+    Export(Settings),
 }
 
 #[derive(Subcommand)]
@@ -91,7 +103,7 @@ fn main() -> ExitCode {
     // Whatever is written from here on (database, key, mail) is for the owner's eyes alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line that names what is wrong; the log may not be there yet.
             let line = error.to_string().replace('\n', " ");
@@ -102,31 +114,39 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<ExitCode, Box<dyn Error>> {
     match parse_arguments() {
         Task::Serve(settings) => {
             logging::start(&settings)?;
-            Ok(block_on(server::serve(settings))?)
+            block_on(server::serve(settings))?;
         }
         Task::Migrate(settings) => {
             logging::start(&settings)?;
-            Ok(block_on(server::migrate(settings))?)
+            block_on(server::migrate(settings))?;
         }
-        Task::Mail(MailTask::List(settings)) => print(&block_on(mail::list(&settings))?),
-        Task::Mail(MailTask::Retry(RetryArgs { ids, settings, .. })) => print(&block_on(mail::retry(&settings, &ids))?),
+        Task::Mail(MailTask::List(settings)) => print(&block_on(mail::list(&settings))?)?,
+        Task::Mail(MailTask::Retry(RetryArgs { ids, settings, .. })) => {
+            print(&block_on(mail::retry(&settings, &ids))?)?
+        }
         Task::Key(KeyTask::Rotate(settings)) => {
-            print(&block_on(secret_key::rotate(&settings, &Random::from_system()))?)
+            print(&block_on(secret_key::rotate(&settings, &Random::from_system()))?)?;
         }
-        Task::Walk(arguments) => Ok(walk(&arguments, &Random::from_system(), &mut std::io::stdout())?),
+        Task::Audit(AuditTask::Verify(arguments)) => {
+            let is_whole = block_on(verify_record(arguments))?;
+            return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Task::Audit(AuditTask::Export(settings)) => block_on(export_record(settings))?,
+        Task::Walk(arguments) => walk(&arguments, &Random::from_system(), &mut std::io::stdout())?,
         Task::Openapi(OpenapiArgs { format }) => {
             let document = spec::document();
             let text = match format {
                 Format::Json => spec::to_json(&document),
                 Format::Yaml => spec::to_yaml(&document),
             };
-            print(&text)
+            print(&text)?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(text: &str) -> Result<(), Box<dyn Error>> {
@@ -169,7 +189,7 @@ fn ignore_empty_variables(command: Command) -> Command {
 
 fn settings_help() -> String {
     let settings = Settings::augment_args(Command::new("serve").disable_help_flag(true));
-    let help = settings.help_template("Settings of every command but openapi:\n{options}").render_help();
+    let help = settings.help_template("Settings of every command but openapi and walk:\n{options}").render_help();
     help.to_string()
 }
 

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::app::App;
 use crate::fault::Fault;
 use crate::http::problem::Problem;
-use crate::store::{StoreError, outbox};
+use crate::store::{StoreError, audit, outbox};
 
 /// Upper bounds of the latency histogram, in seconds: from a remembered profile read to a login in a long queue.
 const LATENCIES: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
@@ -115,9 +115,15 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
     let mails = outbox::count(app.reader()).await?;
     gauge("outbox", "Mails that wait to go out", usize::try_from(mails.waiting).unwrap_or(usize::MAX));
     gauge("outbox_given_up", "Mails that were given up", usize::try_from(mails.given_up).unwrap_or(usize::MAX));
+    let unsealed = usize::try_from(audit::count_unsealed(app.reader()).await?).unwrap_or(usize::MAX);
+    gauge("audit_unsealed", "Events on the record that are not sealed yet", unsealed);
     let (open, idle) = app.database().connections();
     gauge("database_connections_open", "Connections to the database", open);
     gauge("database_connections_idle", "Connections to the database that nobody uses", idle);
+    let lumped = Counter::<u64>::default();
+    lumped.inc_by(app.refusals.lumped());
+    let help = "Refusals of a flood: on the record as a number, without account and source";
+    registry.register("audit_refusals_lumped", help, lumped);
     let mut text = String::new();
     encode(&mut text, &registry).expect("a String takes whatever is written to it");
     Ok(text)

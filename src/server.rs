@@ -12,6 +12,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::account::api::AccountApi;
 use crate::app::{App, lock, make_private_folder};
+use crate::audit::api::AuditApi;
+use crate::audit::refusals::{self, Which};
+use crate::audit::seal;
 use crate::http::envelope::Envelope;
 use crate::http::pages::pages;
 use crate::http::routes::add_operations;
@@ -26,19 +29,19 @@ use crate::{changes, connections, housekeeping, mail, metrics, usage};
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
 const BACKLOG: u32 = 1_024;
-/// How often what accounts did is written down.
+/// How often what accounts did, and who was refused, is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long mail that is on its way may still take when the server stops.
 const LAST_MAIL: Duration = Duration::from_secs(5);
 
 /// Every operation of the API.
-pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi);
+pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi, AuditApi);
 
 /// Every operation of the API: add a capability's here.
 #[must_use]
 pub fn operations() -> Operations {
-    (AccountApi, SessionApi, ProfileApi, PasswordApi)
+    (AccountApi, SessionApi, ProfileApi, PasswordApi, AuditApi)
 }
 
 /// The whole server as one endpoint, without a network: what tests call.
@@ -108,6 +111,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let app = app.clone();
         async move { housekeeping::run(&app).await }
     });
+    let seals = tokio::spawn({
+        let app = app.clone();
+        async move { seal::run(&app).await }
+    });
     let (enough, is_enough) = oneshot::channel();
     let counts = tokio::spawn({
         let app = app.clone();
@@ -122,6 +129,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     changes.abort();
     housekeeping.abort();
+    seals.abort();
     if let Some(metrics) = metrics {
         metrics.abort();
     }
@@ -130,6 +138,12 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let _ = counts.await;
     if let Err(error) = usage::flush(&app).await {
         tracing::error!(%error, "the last counts could not be written down");
+    }
+    if let Err(error) = refusals::write_down(&app, Which::All).await {
+        tracing::error!(%error, "the last refusals could not be written down");
+    }
+    if let Err(error) = seal::seal_all(&app).await {
+        tracing::warn!(%error, "the end of the record could not be sealed; the next start will do it");
     }
     if let Err(error) = app.database().clone().close().await {
         tracing::warn!(%error, "the database did not close cleanly");
@@ -164,6 +178,9 @@ async fn flush_until(app: &App, mut is_enough: oneshot::Receiver<()>) {
     while tokio::time::timeout(FLUSH_INTERVAL, &mut is_enough).await.is_err() {
         if let Err(error) = usage::flush(app).await {
             tracing::warn!(%error, "counts could not be written down; trying again");
+        }
+        if let Err(error) = refusals::write_down(app, Which::Due).await {
+            tracing::warn!(%error, "refusals could not be written down; trying again");
         }
     }
 }

@@ -112,6 +112,11 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<TrustedNetwork>,
 
+    /// How long what happened is kept on the record
+    #[arg(long, env = "DOCUMINES_AUDIT_RETENTION", value_name = "DURATION", default_value = "400d",
+          value_parser = ttl)]
+    pub audit_retention: Duration,
+
     /// Origins whose pages may call the API from a browser, separated by commas; none by default
     #[arg(long, env = "DOCUMINES_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',',
           value_parser = origin)]
@@ -224,6 +229,15 @@ impl Settings {
         }
     }
 
+    /// The key that there is: the given one, or the one that the first start made. Makes none.
+    ///
+    /// # Errors
+    /// Where the file that should hold it cannot be read.
+    pub fn kept_secret_key(&self) -> Result<SecretString, BadSetting> {
+        let kept = || read_secret("--data-dir", &self.data_dir.join("secret.key"));
+        self.given_secret_key()?.map_or_else(kept, Ok)
+    }
+
     /// Whether a reset request is answered with the token itself, as the seed shows it.
     #[must_use]
     pub fn shows_reset_token(&self) -> bool {
@@ -244,7 +258,8 @@ pub fn ignore_empty_variable(argument: Arg) -> Arg {
     if is_empty { argument.env(Resettable::Reset) } else { argument }
 }
 
-fn read_secret(flag: &'static str, file: &Path) -> Result<SecretString, BadSetting> {
+/// The content of a file that holds a secret, without the blanks around it.
+pub(crate) fn read_secret(flag: &'static str, file: &Path) -> Result<SecretString, BadSetting> {
     let content = std::fs::read_to_string(file)
         .map_err(|error| BadSetting::new(flag, format!("cannot read {}: {error}", file.display())))?;
     let secret = SecretString::from(content.trim());
@@ -345,6 +360,7 @@ mod tests {
             ("--public-url", "ftp://example.com"),
             ("--access-token-ttl", "0s"),
             ("--access-token-ttl", "soon"),
+            ("--audit-retention", "for ever"),
             ("--cors-origins", "https://example.com/path"),
             ("--listen", "8020"),
             ("--trusted-proxies", "10.0.0.0/33"),

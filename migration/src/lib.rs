@@ -12,6 +12,7 @@ mod m2026_11_23_000007_outbox_leases;
 mod m2026_11_23_000008_audit_origins;
 mod m2026_11_23_000009_outbox_tries;
 mod m2026_11_23_000010_throttles;
+mod m2026_11_23_000011_audit_seals;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000008_audit_origins::Migration),
             Box::new(m2026_11_23_000009_outbox_tries::Migration),
             Box::new(m2026_11_23_000010_throttles::Migration),
+            Box::new(m2026_11_23_000011_audit_seals::Migration),
         ]
     }
 }

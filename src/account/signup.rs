@@ -14,8 +14,8 @@ use crate::kernel::token::{ClientId, Token};
 use crate::kernel::username::Username;
 use crate::mail::{Mail, outbox};
 use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
-use crate::store::audit::{self, Event, Subject};
-use crate::store::{StoreError, clients};
+use crate::store::audit::{self, Event, Reason, Subject};
+use crate::store::{AccountId, StoreError, clients};
 use crate::throttle::{self, Whose, guess, limits};
 
 /// The plan that everybody starts on, and for how many days, counted to the next midnight UTC.
@@ -86,21 +86,30 @@ impl From<StoreError> for SignupError {
 
 /// Makes an account and its client.
 pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<SignedUp, SignupError> {
+    let refuse = |account: AccountId, reason: Reason| {
+        let subject = Subject { account, session: None, client: None, origin };
+        app.refusals.note(Event::SignupRefused, reason, subject, app.clock.now());
+    };
     let from_there = Whose::Source(origin.source);
-    origin.standings.note(throttle::spend(app, &limits::SIGNUP, from_there).await?)?;
+    throttle::told(app, origin, throttle::spend(app, &limits::SIGNUP, from_there).await?)?;
     // Asked first to spare the hash; what decides is the unique index, in the transaction.
-    if accounts::find_by_email(app.reader(), &signup.email).await?.is_some() {
+    if let Some(holder) = accounts::find_by_email(app.reader(), &signup.email).await? {
+        refuse(holder.id, Reason::EmailTaken);
         return Err(SignupError::EmailTaken);
     }
     if let Some(username) = &signup.username
         && accounts::has_username(app.reader(), username).await?
     {
+        refuse(AccountId::NOBODY, Reason::UsernameTaken);
         return Err(SignupError::UsernameTaken);
     }
     let username = signup.username.as_ref().map(Username::as_str);
     let (name, organisation) = (signup.contact_name.as_str(), signup.organisation.as_str());
     let personal = PersonalWords::about(signup.email.as_str(), username, name, organisation);
-    let password_hash = app.hasher.hash_new(signup.password, personal).await?.map_err(SignupError::WeakPassword)?;
+    let password_hash = app.hasher.hash_new(signup.password, personal).await?.map_err(|reason| {
+        refuse(AccountId::NOBODY, Reason::WeakPassword);
+        SignupError::WeakPassword(reason)
+    })?;
 
     let now = app.clock.now();
     let new = NewAccount {
@@ -127,8 +136,14 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     let tx = app.begin().await?;
     let account = match accounts::insert(&tx, new).await? {
         Insertion::Inserted(account) => *account,
-        Insertion::EmailTaken => return Err(SignupError::EmailTaken),
-        Insertion::UsernameTaken => return Err(SignupError::UsernameTaken),
+        Insertion::EmailTaken => {
+            refuse(AccountId::NOBODY, Reason::EmailTaken);
+            return Err(SignupError::EmailTaken);
+        }
+        Insertion::UsernameTaken => {
+            refuse(AccountId::NOBODY, Reason::UsernameTaken);
+            return Err(SignupError::UsernameTaken);
+        }
     };
     // What failed while nobody had the address is no concern of whoever has it now.
     guess::open(app, &tx, origin, &limits::LOGIN, &account.profile.email, now).await?;

@@ -63,26 +63,40 @@ impl Member for bool {
     }
 }
 
-/// The members of a body, taken one by one; every rule that is broken is collected on the way.
+/// The members of a body or the parameters of a query, taken one by one; every rule that is broken is collected on the
+/// way.
 #[derive(Debug)]
 pub struct Members {
     rest: Map<String, Value>,
     errors: Vec<FieldError>,
+    is_query: bool,
 }
 
 impl Members {
+    /// The parameters of a query.
+    pub(super) fn of_query(parameters: Map<String, Value>) -> Self {
+        Self { rest: parameters, errors: Vec::new(), is_query: true }
+    }
+
+    fn error(&self, name: &str, message: impl ToString) -> FieldError {
+        if self.is_query { FieldError::of_parameter(name, message) } else { FieldError::of_member(name, message) }
+    }
+
     /// The member `name`; `None` where it breaks a rule.
     pub fn take<T: Member>(&mut self, name: &str) -> Option<T> {
         let read = match self.rest.shift_remove(name) {
             Some(value) => T::read(value),
             None => T::absent().ok_or(Invalid::because("is required")),
         };
-        read.map_err(|reason| self.errors.push(FieldError::of_member(name, reason))).ok()
+        read.map_err(|reason| self.errors.push(self.error(name, reason))).ok()
     }
 
     /// What was read, unless a rule was broken or a member is left that nobody took.
-    fn finish<T>(mut self, read: Option<T>) -> Result<T, Problem> {
-        self.errors.extend(self.rest.keys().map(|name| FieldError::of_member(name, "is not a member of this body")));
+    pub(super) fn finish<T>(mut self, read: Option<T>) -> Result<T, Problem> {
+        let stranger =
+            if self.is_query { "is not a parameter of this operation" } else { "is not a member of this body" };
+        let strangers: Vec<_> = self.rest.keys().map(|name| self.error(name, stranger)).collect();
+        self.errors.extend(strangers);
         match read {
             Some(read) if self.errors.is_empty() => Ok(read),
             _ => Err(Problem::invalid(self.errors)),
@@ -167,7 +181,7 @@ fn parse<T: FromMembers>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(malformed("is not UTF-8".to_owned()));
     }
     let StrictObject(rest) = serde_json::from_slice(bytes).map_err(|error| malformed(explain(&error)))?;
-    let mut members = Members { rest, errors: Vec::new() };
+    let mut members = Members { rest, errors: Vec::new(), is_query: false };
     let read = T::from_members(&mut members);
     members.finish(read)
 }
@@ -264,7 +278,7 @@ fn json<T: Type>() -> MetaMediaType {
     MetaMediaType { content_type: JSON, schema: T::schema_ref() }
 }
 
-fn register_with_example<T: Documented>(registry: &mut Registry) {
+pub(super) fn register_with_example<T: Documented>(registry: &mut Registry) {
     T::register(registry);
     if let MetaSchemaRef::Reference(name) = T::schema_ref()
         && let Some(schema) = registry.schemas.get_mut(&name)

@@ -8,13 +8,15 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::body::single;
-use super::origin::source_of;
+use super::origin::{origin_of, source_of};
 use super::problem::{Code, Problem};
 use crate::app::App;
 use crate::fault::Fault;
+use crate::kernel::origin::Origin;
 use crate::kernel::token::{ClientId, Token};
 use crate::session::identity::{self, ClientCredentials, Identity, IdentityError};
-use crate::store::clients;
+use crate::store::audit::{Event, Reason, Subject};
+use crate::store::{AccountId, clients};
 
 /// An account that calls through its client: bearer, client id and client secret.
 #[derive(Debug)]
@@ -67,33 +69,65 @@ macro_rules! credentials {
 }
 
 credentials!(Caller, [CLIENT_ID, CLIENT_SECRET, BEARER], |app, request| {
-    let headers = request.headers();
-    let bearer = single(headers, &AUTHORIZATION).and_then(bearer_token);
+    let bearer = single(request.headers(), &AUTHORIZATION).and_then(bearer_token);
     let bearer = bearer.map(Token::received);
-    let sent = client_credentials(headers)?;
-    let source = || source_of(request, app);
-    identity::authenticate(app, &sent, bearer.as_ref(), source)
-        .await
-        .map_err(|error| refuse(error, bearer.is_some()))?
+    let sent = client_credentials(request.headers())?;
+    let caller = identity::authenticate(app, &sent, bearer.as_ref(), || source_of(request, app)).await;
+    caller.map_err(|error| refuse(error, app, request, sent.id, bearer.is_some()))?
 });
 
 credentials!(Client, [CLIENT_ID, CLIENT_SECRET], |app, request| {
     let sent = client_credentials(request.headers())?;
     let client = identity::authenticate_client(app, &sent, source_of(request, app)).await;
-    client.map_err(|error| refuse(error, false))?
+    client.map_err(|error| refuse(error, app, request, sent.id, false))?
 });
 
 credentials!(NamedClient, [CLIENT_ID], |app, request| {
-    identity::find_client(app, &client_id(request.headers())?).await.map_err(|error| refuse(error, false))?
+    let sent = client_id(request.headers())?;
+    let client = identity::find_client(app, &sent).await;
+    client.map_err(|error| refuse(error, app, request, sent, false))?
 });
 
-fn refuse(error: IdentityError, bearer_was_sent: bool) -> Problem {
-    match error {
-        IdentityError::InvalidClient => Problem::new(Code::InvalidClient),
-        IdentityError::InvalidToken => Problem::invalid_token(bearer_was_sent),
-        IdentityError::Throttled(throttled) => Problem::rate_limited(throttled),
-        IdentityError::Store(error) => Fault::Store(error).into(),
+/// Credentials that were refused, on their way to the record. They travel with the error: the request's id is known
+/// further out alone.
+#[derive(Clone, Debug)]
+pub(super) struct RefusedCaller {
+    event: Event,
+    reason: Reason,
+    client: ClientId,
+    origin: Origin,
+}
+
+impl RefusedCaller {
+    /// Puts it on the record.
+    pub(super) fn note(self, app: &App, request_id: String) {
+        let origin = Origin { request_id, ..self.origin };
+        let subject =
+            Subject { account: AccountId::NOBODY, session: None, client: Some(&self.client), origin: &origin };
+        app.refusals.note(self.event, self.reason, subject, app.clock.now());
     }
+}
+
+/// What is answered; credentials that could have been right are put on the record. Missing or garbled ones are no try.
+fn refuse(error: IdentityError, app: &App, request: &Request, client: ClientId, bearer_was_sent: bool) -> poem::Error {
+    let (problem, refused) = match error {
+        IdentityError::InvalidClient => {
+            (Problem::new(Code::InvalidClient), Some((Event::ClientRefused, Reason::InvalidClient)))
+        }
+        IdentityError::InvalidToken => {
+            let refused = bearer_was_sent.then_some((Event::TokenRefused, Reason::InvalidToken));
+            (Problem::invalid_token(bearer_was_sent), refused)
+        }
+        IdentityError::Throttled(throttled) => {
+            (Problem::rate_limited(throttled), Some((Event::Throttled, Reason::RateLimited)))
+        }
+        IdentityError::Store(error) => (Fault::Store(error).into(), None),
+    };
+    let mut error: poem::Error = problem.into();
+    if let Some((event, reason)) = refused {
+        error.set_data(RefusedCaller { event, reason, client, origin: origin_of(request, app) });
+    }
+    error
 }
 
 fn client_id(headers: &HeaderMap) -> Result<ClientId, Problem> {

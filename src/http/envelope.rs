@@ -12,6 +12,7 @@ use poem::{Endpoint, IntoResponse, Request, Response};
 use poem_openapi::OperationId;
 
 use super::access::Asked;
+use super::caller::RefusedCaller;
 use super::cors::{self, Cors};
 use super::problem::{Code, Problem};
 use super::rate_limit;
@@ -43,7 +44,7 @@ impl<E: Endpoint + 'static> Envelope<E> {
     }
 }
 
-/// Whether a request changes nothing, and so leaves nothing on the record.
+/// Whether a request changes nothing, and so leaves nothing on the record unless it is refused.
 fn is_read(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
@@ -52,11 +53,12 @@ fn is_read(request: &Request) -> bool {
 struct Outcome {
     operation: Option<&'static str>,
     answer: Result<Response, Problem>,
+    refused: Option<RefusedCaller>,
 }
 
 impl Outcome {
     fn of(answer: Result<Response, Problem>) -> Self {
-        Self { operation: None, answer }
+        Self { operation: None, answer, refused: None }
     }
 }
 
@@ -64,11 +66,14 @@ async fn run<E: Endpoint>(inner: Arc<E>, request: Request) -> Outcome {
     match AssertUnwindSafe(inner.call(request)).catch_unwind().await {
         Ok(Ok(output)) => {
             let response = output.into_response();
-            Outcome { operation: response.data::<OperationId>().map(|id| id.0), answer: Ok(response) }
+            let operation = response.data::<OperationId>().map(|id| id.0);
+            Outcome { operation, answer: Ok(response), refused: None }
         }
-        Ok(Err(error)) => {
-            Outcome { operation: error.data::<OperationId>().map(|id| id.0), answer: Err(problem_of(&error)) }
-        }
+        Ok(Err(error)) => Outcome {
+            operation: error.data::<OperationId>().map(|id| id.0),
+            refused: error.data::<RefusedCaller>().cloned(),
+            answer: Err(problem_of(&error)),
+        },
         Err(panic) => Outcome::of(Err(Problem::internal(format!("panicked: {}", message_of(panic.as_ref()))))),
     }
 }
@@ -113,6 +118,9 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
             }
             self.answer(request).await
         };
+        if let Some(refused) = outcome.refused {
+            refused.note(&self.app, request_id.to_string());
+        }
         let mut response = outcome.answer.unwrap_or_else(|problem| {
             if let Some(cause) = problem.cause() {
                 let code = problem.code().as_str();

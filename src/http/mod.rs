@@ -9,6 +9,7 @@ mod health;
 mod origin;
 pub(crate) mod pages;
 pub mod problem;
+pub mod query;
 mod rate_limit;
 pub mod request_id;
 pub mod routes;

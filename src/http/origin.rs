@@ -18,13 +18,18 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 impl<'a> FromRequest<'a> for Origin {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let app: &Arc<App> = request.data().ok_or_else(|| Problem::internal("the request carries no App"))?;
-        let user_agent = request.headers().get(USER_AGENT);
-        Ok(Self {
-            source: source_of(request, app),
-            user_agent: user_agent.and_then(|header| UserAgent::from_header(header.as_bytes())),
-            request_id: request.data::<RequestId>().map(ToString::to_string).unwrap_or_default(),
-            standings: request.data::<Standings>().cloned().unwrap_or_default(),
-        })
+        Ok(origin_of(request, app))
+    }
+}
+
+/// Where a request comes from. Reads carry no request id: whoever puts a refused one on the record adds it.
+pub(super) fn origin_of(request: &Request, app: &App) -> Origin {
+    let user_agent = request.headers().get(USER_AGENT);
+    Origin {
+        source: source_of(request, app),
+        user_agent: user_agent.and_then(|header| UserAgent::from_header(header.as_bytes())),
+        request_id: request.data::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+        standings: request.data::<Standings>().cloned().unwrap_or_default(),
     }
 }
 

@@ -63,7 +63,7 @@ macro_rules! codes {
 
 codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
-        "The body is not the JSON object that the operation takes. `errors` names each member and the rule that it breaks. Nothing was changed.";
+        "The body is not the JSON object that the operation takes, or the query has a parameter that it does not take. `errors` names each member or parameter and the rule that it breaks. Nothing was changed.";
     WeakPassword = "weak_password", BAD_REQUEST, "The password is too weak",
         "The password is among the commonest, or too easy to guess from what is known about the account. Choose a longer one, such as a few uncommon words. A reset token stays good for another try.";
     InvalidResetToken = "invalid_reset_token", BAD_REQUEST, "The reset token is not valid",
@@ -108,10 +108,11 @@ codes! {
 const MOST_ERRORS: usize = 100;
 const LONGEST_NAME: usize = 64;
 
-/// One member that breaks a rule.
+/// One member or parameter that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 pub struct FieldError {
-    /// Which member of the body: a JSON Pointer (RFC 6901); empty for the body as a whole.
+    /// Which member of the body: a JSON Pointer (RFC 6901); empty for the body as a whole. A parameter of the query is
+    /// named as it is, without a slash before it.
     #[oai(validator(max_length = 200))]
     pub field: String,
     /// The rule that it breaks.
@@ -122,18 +123,26 @@ pub struct FieldError {
 impl FieldError {
     /// The member `name` of the body breaks a rule.
     pub fn of_member(name: &str, message: impl ToString) -> Self {
-        // A stranger chose the name of a member that is not ours; it is not ours to carry on at any length.
-        let name = match name.char_indices().nth(LONGEST_NAME) {
-            Some((end, _)) => format!("{}…", &name[..end]),
-            None => name.to_owned(),
-        };
-        let name = name.replace('~', "~0").replace('/', "~1");
+        let name = shortened(name).replace('~', "~0").replace('/', "~1");
         Self { field: format!("/{name}"), message: message.to_string() }
+    }
+
+    /// The parameter `name` of the query breaks a rule.
+    pub fn of_parameter(name: &str, message: impl ToString) -> Self {
+        Self { field: shortened(name), message: message.to_string() }
     }
 
     /// The body as a whole breaks a rule.
     pub fn of_body(message: impl ToString) -> Self {
         Self { field: String::new(), message: message.to_string() }
+    }
+}
+
+/// A stranger chose the name of a member that is not ours; it is not ours to carry on at any length.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }
 
@@ -160,7 +169,7 @@ pub struct ProblemDetails {
     /// The request's id, as in the header X-Request-ID; quote it when you report a problem.
     #[oai(validator(max_length = 64))]
     pub request_id: String,
-    /// For a body that is not valid: each member and the rule that it breaks.
+    /// For a body or query that is not valid: each member or parameter and the rule that it breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(validator(max_items = 100))]
     pub errors: Option<Vec<FieldError>>,
@@ -207,7 +216,7 @@ impl Problem {
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] if only.field.is_empty() => format!("The body {}.", only.message),
-            [only] => format!("{} {}.", &only.field[1..], only.message),
+            [only] => format!("{} {}.", only.field.strip_prefix('/').unwrap_or(&only.field), only.message),
             several => format!("{} members are not valid; errors names them.", several.len()),
         };
         errors.truncate(MOST_ERRORS);

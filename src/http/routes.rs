@@ -14,8 +14,8 @@ use super::problem::Problem;
 ///
 /// The paths are entered whole: a nested route would rewrite the URI of every request.
 ///
-/// We do without poem-openapi's own router: it parses the query of every request for operations that read one (none of
-/// ours does; credentials never come in a query), and makes plain text of errors before we can give them our shape.
+/// We do without poem-openapi's own router: it parses the query of every request for the few operations that read one
+/// (ours do so themselves: [`super::query`]), and makes plain text of errors before we can give them our shape.
 pub fn add_operations(route: Route, base: &str, api: impl OpenApi) -> Route {
     let mut table: HashMap<String, HashMap<Method, BoxEndpoint<'static>>> = HashMap::new();
     api.add_routes(&mut table);

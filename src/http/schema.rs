@@ -11,6 +11,7 @@ use super::body::Member;
 use crate::kernel::Invalid;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::page::{Cursor, PageLimit};
 use crate::kernel::password::{NewPassword, Password};
 use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
@@ -163,6 +164,22 @@ impl Member for Token {
 }
 member_type!(Token, "token", |_token| None, {
     MetaSchema { write_only: true, ..matching(LINE, text(1, MAX_RECEIVED_TOKEN)) }
+});
+
+parsed_member!(PageLimit);
+member_type!(PageLimit, "limit", |limit| Some(limit.get().into()), {
+    let bound = |limit: u8| Some(f64::from(limit));
+    MetaSchema {
+        minimum: bound(1),
+        maximum: bound(Self::MOST),
+        default: Some(Self::DEFAULT.into()),
+        ..MetaSchema::new_with_format("integer", "int32")
+    }
+});
+
+parsed_member!(Cursor);
+member_type!(Cursor, "cursor", |cursor| Some(cursor.to_string().into()), {
+    MetaSchema { pattern: Some("^[A-Za-z0-9_-]+$".to_owned()), ..text(Self::LENGTH, Self::LENGTH) }
 });
 
 impl Member for Preferences {

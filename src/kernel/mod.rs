@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod email_address;
 pub mod origin;
+pub mod page;
 pub mod password;
 pub mod phone_number;
 pub mod preferences;
@@ -13,6 +14,7 @@ pub mod pseudonym;
 pub mod public_url;
 pub mod random;
 pub mod rate_limit;
+pub mod record_key;
 pub mod seal;
 pub mod text;
 pub mod token;

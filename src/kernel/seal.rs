@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Invalid;
 use super::pseudonym::Pseudonyms;
 use super::random::Random;
+use super::record_key::RecordKey;
 
 /// Which key something was sealed with: the first 8 bytes of `SHA-256("documines-auth secret key id" ‖ key)`, written as
 /// 16 hexadecimal digits. It tells nothing of the key, which is 256 random bits.
@@ -61,6 +62,7 @@ struct SecretKey {
     id: KeyId,
     key: [u8; 32],
     cipher: XChaCha20Poly1305,
+    record: RecordKey,
 }
 
 const VERSION: u8 = 1;
@@ -99,6 +101,17 @@ impl Sealer {
         self.0.iter().map(|key| key.id).collect()
     }
 
+    /// What seals the record: derived from the key that seals.
+    #[must_use]
+    pub fn record_key(&self) -> &RecordKey {
+        &self.0[0].record
+    }
+
+    /// What the record may have been sealed with, likewise from each key.
+    pub fn record_keys(&self) -> impl Iterator<Item = RecordKey> {
+        self.0.iter().map(|key| key.record.clone())
+    }
+
     /// `plain`, readable again only by [`Self::open`] with the same key and `purpose`.
     #[must_use]
     pub fn seal(&self, random: &Random, purpose: &str, plain: &[u8]) -> Vec<u8> {
@@ -134,7 +147,8 @@ impl Sealer {
 impl SecretKey {
     fn from_base64(word: &str) -> Option<Self> {
         let key: [u8; 32] = BASE64.decode(word.as_bytes()).ok()?.try_into().ok()?;
-        Some(Self { id: KeyId::of(&key), key, cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+        let record = RecordKey::derive(&key);
+        Some(Self { id: KeyId::of(&key), key, cipher: XChaCha20Poly1305::new(&Key::from(key)), record })
     }
 
     fn open(&self, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {

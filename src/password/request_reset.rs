@@ -41,10 +41,10 @@ pub async fn request_password_reset(
 ) -> Result<Token, RequestResetError> {
     let from_there = Whose::Source(origin.source);
     // Asked without a lock first: a flood of what is refused writes nothing.
-    origin.standings.note(throttle::check(app, &limits::RESET_REQUEST, from_there).await?)?;
+    throttle::told(app, origin, throttle::check(app, &limits::RESET_REQUEST, from_there).await?)?;
     let account = accounts::find_by_email(app.reader(), email).await?;
     let tx = app.begin().await?;
-    origin.standings.note(throttle::spend_in(app, &tx, &limits::RESET_REQUEST, from_there).await?)?;
+    throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::RESET_REQUEST, from_there).await?)?;
     // Whose mailbox is full enough is treated as a stranger; that others asked before is nobody's business.
     let may_be_mailed = throttle::spend_in(app, &tx, &limits::RESET_MAIL, Whose::Email(email.as_str())).await?.is_ok();
     let account = account.map(|account| account.id).filter(|_| may_be_mailed);

@@ -8,9 +8,9 @@ use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
-use crate::store::audit::{self, Event, Subject};
+use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, accounts, changes, password_resets, sessions};
+use crate::store::{AccountId, StoreError, accounts, changes, password_resets, sessions};
 use crate::throttle::{self, Whose, guess, limits};
 
 /// Why the password is what it was.
@@ -45,22 +45,33 @@ pub async fn reset_password(
     token: &Token,
     new_password: NewPassword,
 ) -> Result<(), ResetError> {
+    let refuse = |account: AccountId, reason: Reason| {
+        let subject = Subject { account, session: None, client: Some(&client.id), origin };
+        app.refusals.note(Event::PasswordResetRefused, reason, subject, app.clock.now());
+    };
+    let invalid = |account: AccountId| {
+        refuse(account, Reason::InvalidResetToken);
+        ResetError::InvalidResetToken
+    };
     let from_there = Whose::Source(origin.source);
-    origin.standings.note(throttle::spend(app, &limits::RESET, from_there).await?)?;
+    throttle::told(app, origin, throttle::spend(app, &limits::RESET, from_there).await?)?;
     let digest = token.digest();
     let owner = password_resets::find_usable(app.reader(), &digest, app.clock.now()).await?;
-    let owner = owner.ok_or(ResetError::InvalidResetToken)?;
+    let owner = owner.ok_or_else(|| invalid(AccountId::NOBODY))?;
     let account = accounts::find(app.reader(), owner).await?.ok_or(ResetError::InvalidResetToken)?;
     let profile = &account.profile;
     let username = account.username.as_deref();
     let personal = PersonalWords::about(&profile.email, username, &profile.contact_name, &profile.organisation);
-    let hash = app.hasher.hash_new(new_password, personal).await?.map_err(ResetError::WeakPassword)?;
+    let hash = app.hasher.hash_new(new_password, personal).await?.map_err(|reason| {
+        refuse(account.id, Reason::WeakPassword);
+        ResetError::WeakPassword(reason)
+    })?;
 
     let now = app.clock.now();
     let tx = app.begin().await?;
     accounts::find_locked(&tx, account.id).await?.ok_or(ResetError::InvalidResetToken)?;
     if !password_resets::take(&tx, &digest, now).await? {
-        return Err(ResetError::InvalidResetToken);
+        return Err(invalid(account.id));
     }
     accounts::set_password(&tx, account.id, &hash).await?;
     sessions::end_all(&tx, account.id, now).await?;

@@ -8,9 +8,9 @@ use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
 use crate::kernel::rate_limit::Throttled;
 use crate::password::hasher::Verdict;
-use crate::store::audit::{self, Event, Subject};
+use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, accounts, sessions};
+use crate::store::{AccountId, StoreError, accounts, sessions};
 use crate::throttle::guess::{Guess, NoGuess, guess};
 use crate::throttle::limits;
 
@@ -85,7 +85,13 @@ async fn check(
             return Ok(pair);
         }
     }
+    note_refusal(app, origin, client, AccountId::NOBODY, Reason::InvalidCredentials);
     Err(LoginError::InvalidCredentials)
+}
+
+fn note_refusal(app: &App, origin: &Origin, client: &Client, account: AccountId, reason: Reason) {
+    let subject = Subject { account, session: None, client: Some(&client.id), origin };
+    app.refusals.note(Event::LoginRefused, reason, subject, app.clock.now());
 }
 
 /// One try; `None` where the hash changed in the middle of it.
@@ -98,10 +104,14 @@ async fn attempt(
     guess: &Guess,
 ) -> Result<Option<TokenPair>, LoginError> {
     let account = accounts::find_by_email(app.reader(), email).await?;
+    let named = account.as_ref().map_or(AccountId::NOBODY, |account| account.id);
     let kept = account.as_ref().map(|account| account.password_hash.clone());
     let verdict = app.hasher.verify(password.clone(), kept).await?;
     let checked = account.filter(|account| verdict != Verdict::Wrong && client.serves(account.id));
-    let checked = checked.ok_or(LoginError::InvalidCredentials)?;
+    let Some(checked) = checked else {
+        note_refusal(app, origin, client, named, Reason::InvalidCredentials);
+        return Err(LoginError::InvalidCredentials);
+    };
     let renewed = match verdict {
         Verdict::RightButOutdated => Some(app.hasher.hash(password.clone()).await?),
         Verdict::Right | Verdict::Wrong => None,
@@ -116,6 +126,7 @@ async fn attempt(
     guess.was_right(&tx, origin, now).await?;
     if !account.is_active() {
         app.commit(tx).await?;
+        note_refusal(app, origin, client, account.id, Reason::AccountInactive);
         return Err(LoginError::AccountInactive);
     }
     if let Some(renewed) = &renewed {

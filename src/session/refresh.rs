@@ -8,9 +8,9 @@ use crate::fault::Fault;
 use crate::kernel::origin::Origin;
 use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
-use crate::store::audit::{self, Event, Subject};
+use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
-use crate::store::{StoreError, changes, holders, sessions, tokens};
+use crate::store::{AccountId, StoreError, changes, holders, sessions, tokens};
 use crate::throttle::{self, Whose, limits};
 
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
@@ -45,10 +45,10 @@ pub async fn refresh_token(
     token: &Token,
 ) -> Result<TokenPair, RefreshError> {
     let whose = Whose::Source(origin.source);
-    origin.standings.note(throttle::check(app, &limits::REFRESH_FAILURES, whose).await?)?;
+    throttle::told(app, origin, throttle::check(app, &limits::REFRESH_FAILURES, whose).await?)?;
     let outcome = exchange(app, origin, client, token).await;
     if matches!(outcome, Err(RefreshError::InvalidRefreshToken)) {
-        origin.standings.note(throttle::spend(app, &limits::REFRESH_FAILURES, whose).await?)?;
+        throttle::told(app, origin, throttle::spend(app, &limits::REFRESH_FAILURES, whose).await?)?;
     }
     outcome
 }
@@ -56,12 +56,17 @@ pub async fn refresh_token(
 async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) -> Result<TokenPair, RefreshError> {
     let digest = token.digest();
     let now = app.clock.now();
+    let refuse = |account: AccountId| {
+        let subject = Subject { account, session: None, client: Some(&client.id), origin };
+        app.refusals.note(Event::RefreshRefused, Reason::InvalidRefreshToken, subject, now);
+        RefreshError::InvalidRefreshToken
+    };
     let tx = app.begin().await?;
-    let held = holders::of_refresh_token_locked(&tx, &digest).await?.ok_or(RefreshError::InvalidRefreshToken)?;
+    let held = holders::of_refresh_token_locked(&tx, &digest).await?.ok_or_else(|| refuse(AccountId::NOBODY))?;
     let session = held.session;
     let is_usable = session.is_live(now) && now < held.expires_at && held.is_active;
     if !is_usable || session.client != client.id {
-        return Err(RefreshError::InvalidRefreshToken);
+        return Err(refuse(session.account));
     }
     let subject = Subject { account: session.account, session: Some(session.id), client: Some(&client.id), origin };
     if held.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
@@ -80,6 +85,7 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
     // Whether it was spent just now or a moment ago makes no difference within the grace.
     tokens::spend_refresh(&tx, &digest, now).await?;
     let pair = issue(app, &tx, &session, now).await?;
+    audit::record(&tx, Event::TokenRefreshed, subject, now).await?;
     app.commit(tx).await?;
 
     app.usage.count(session.account, session.id, now);

@@ -12,6 +12,7 @@ pub mod holders;
 pub mod outbox;
 pub mod password_resets;
 pub mod sealed;
+pub mod seals;
 pub mod secret_key;
 pub mod sessions;
 pub mod throttles;

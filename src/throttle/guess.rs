@@ -15,12 +15,13 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{Throttle, Whose, refuse};
+use super::{Throttle, Whose, note_refusal, refuse};
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::origin::{Origin, Source};
 use crate::kernel::rate_limit::{Counter, Ladder, Policy, Standing, Throttled};
 use crate::kernel::token::Digest;
+use crate::store::audit::Reason;
 use crate::store::{StoreError, throttles};
 
 /// How guesses at one kind of secret are limited.
@@ -259,8 +260,11 @@ async fn write(tx: &impl ConnectionTrait, keys: Keys, is_known: bool, new: Count
 }
 
 fn told(app: &App, origin: &Origin, no: NoGuess) -> NoGuess {
-    if let NoGuess::Throttled(Throttled(standing)) = no {
-        let _ = origin.standings.note(Err(refuse(app, standing)));
+    match no {
+        NoGuess::Throttled(Throttled(standing)) => {
+            let _ = super::told(app, origin, Err(refuse(app, standing)));
+        }
+        NoGuess::Closed => note_refusal(app, origin, Reason::PasswordResetRequired),
     }
     no
 }

@@ -11,12 +11,13 @@ use sea_orm::ConnectionTrait;
 
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
-use crate::kernel::origin::Source;
+use crate::kernel::origin::{Origin, Source};
 use crate::kernel::pseudonym::Pseudonyms;
 use crate::kernel::rate_limit::{Counter, Policy, Standing, Throttled};
 use crate::kernel::seal::Sealer;
 use crate::kernel::token::{ClientId, Digest};
-use crate::store::{StoreError, throttles};
+use crate::store::audit::{Event, Reason, Subject};
+use crate::store::{AccountId, StoreError, throttles};
 
 /// Whether there are limits, and the names under which they are kept.
 #[derive(Debug)]
@@ -61,6 +62,23 @@ impl Throttle {
     fn key_of(&self, purpose: &str, parts: &[&[u8]]) -> Digest {
         self.pseudonyms.of(&[&[purpose.as_bytes()], parts].concat())
     }
+}
+
+/// Has the answer tell what a limit said; where nothing is left, that goes on the record too.
+///
+/// # Errors
+/// Where nothing is left.
+pub fn told(app: &App, origin: &Origin, said: Said) -> Result<(), Throttled> {
+    let told = origin.standings.note(said);
+    if told.is_err() {
+        note_refusal(app, origin, Reason::RateLimited);
+    }
+    told
+}
+
+fn note_refusal(app: &App, origin: &Origin, reason: Reason) {
+    let subject = Subject { account: AccountId::NOBODY, session: None, client: None, origin };
+    app.refusals.note(Event::Throttled, reason, subject, app.clock.now());
 }
 
 /// Asks whether something may be done, and changes nothing.

@@ -214,7 +214,13 @@ const UNFUZZED: [(&str, &str); 4] = [
 #[test]
 fn whatever_parses_what_strangers_send_has_a_property_test_beside_it() {
     let signs = ["impl FromStr for", "impl TryFrom<", "> FromStr for", "fn parse(", "fn from_header(", "fn received("];
-    let signs = signs.into_iter().chain(["fn open(", "serde_json::from_slice(", "HeaderMap", ".headers().get", "impl Member for"]);
+    let signs = signs.into_iter().chain([
+        "fn open(",
+        "serde_json::from_slice(",
+        "HeaderMap",
+        ".headers().get",
+        "impl Member for",
+    ]);
     let signs: Vec<&str> = signs.collect();
     let parsers = sources_where(|source| {
         ["http", "kernel"].contains(&source.folder()) && signs.iter().any(|sign| source.code.contains(sign))

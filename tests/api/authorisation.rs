@@ -18,7 +18,7 @@ enum Wants {
 
 use Wants::{Client, ClientAndBearer, ClientId, Nothing};
 
-const TABLE: [(&str, Wants); 7] = [
+const TABLE: [(&str, Wants); 8] = [
     ("signup", Nothing),
     ("login", Client),
     ("refreshToken", Client),
@@ -26,6 +26,7 @@ const TABLE: [(&str, Wants); 7] = [
     ("updateProfile", ClientAndBearer),
     ("requestPasswordReset", ClientId),
     ("resetPassword", ClientId),
+    ("listActivity", ClientAndBearer),
 ];
 
 fn operations_that(want: impl Fn(Wants) -> bool) -> impl Iterator<Item = &'static str> {

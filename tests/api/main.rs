@@ -7,6 +7,7 @@
 
 mod account;
 mod architecture;
+mod audit;
 mod authorisation;
 mod documents;
 mod endurance;

@@ -101,7 +101,12 @@ fn every_answer_and_every_header_is_described() {
         if operation.request_content().is_some() {
             assert!(is_text(&operation.value["requestBody"]["description"]), "{}", operation.id());
         }
-        assert!(operation.value.get("parameters").is_none(), "{}: hold its parameters to the same", operation.id());
+        for parameter in operation.value["parameters"].as_array().into_iter().flatten() {
+            assert!(is_text(&parameter["description"]), "{parameter}");
+            let mut gaps = faults(&parameter["schema"], &parameter["example"]);
+            find_gaps(operation.id(), &parameter["schema"], &mut gaps);
+            assert!(gaps.is_empty(), "{parameter}: {gaps:?}");
+        }
     }
 }
 

@@ -104,6 +104,7 @@ fn help_lists_every_setting_with_its_variable() {
         ("--argon2-parallelism", "DOCUMINES_ARGON2_PARALLELISM"),
         ("--rate-limits", "DOCUMINES_RATE_LIMITS"),
         ("--trusted-proxies", "DOCUMINES_TRUSTED_PROXIES"),
+        ("--audit-retention", "DOCUMINES_AUDIT_RETENTION"),
         ("--cors-origins", "DOCUMINES_CORS_ORIGINS"),
         ("--log-format", "DOCUMINES_LOG_FORMAT"),
         ("--log-filter", "RUST_LOG"),
@@ -121,6 +122,8 @@ fn help_lists_every_setting_with_its_variable() {
         &["mail", "list", "--help"],
         &["mail", "retry", "--help"],
         &["key", "rotate", "--help"],
+        &["audit", "verify", "--help"],
+        &["audit", "export", "--help"],
     ] {
         let output = run(folder.path(), arguments, &secrets);
         assert!(output.status.success());
@@ -135,7 +138,7 @@ fn help_lists_every_setting_with_its_variable() {
         assert!(!help.contains("hunter"), "{help}");
     }
     let help = String::from_utf8(run(folder.path(), &["--help"], &[]).stdout).unwrap();
-    for command in ["serve", "migrate", "mail", "key", "openapi", "walk"] {
+    for command in ["serve", "migrate", "mail", "key", "audit", "openapi", "walk"] {
         assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

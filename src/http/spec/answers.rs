@@ -7,12 +7,12 @@ use crate::http::request_id::RequestId;
 use crate::kernel::Invalid;
 use crate::kernel::public_url::PublicUrl;
 
-/// The answer that carries one of `codes`, which share a status.
-pub(super) fn refusal(codes: &[Code], body_members: &[String]) -> Value {
+/// The answer that carries one of `codes`, which share a status; `fields` are what a caller can get wrong, as `errors` names it.
+pub(super) fn refusal(codes: &[Code], fields: &[String]) -> Value {
     let explain = |code: &Code| format!("`{}`: {}", code.as_str(), code.explanation());
     let description: Vec<String> = codes.iter().map(explain).collect();
     let example = |code: &Code| {
-        let value = example_of(*code, body_members);
+        let value = example_of(*code, fields);
         (code.as_str().to_owned(), json!({"summary": code.title(), "value": value}))
     };
     let examples: Map<String, Value> = codes.iter().map(example).collect();
@@ -32,16 +32,19 @@ pub(super) fn public_url() -> PublicUrl {
 }
 
 /// An occurrence of the code.
-pub(super) fn example_of(code: Code, body_members: &[String]) -> Value {
+pub(super) fn example_of(code: Code, fields: &[String]) -> Value {
     let problem = match code {
         Code::InvalidRequest => {
-            let member = body_members.first().map_or("", String::as_str);
-            Problem::invalid(vec![FieldError::of_member(member, "must be a string")])
+            let field = fields.first().cloned().unwrap_or_default();
+            let message =
+                if field.starts_with('/') { "must be a string" } else { "must be a whole number from 1 to 100" };
+            Problem::invalid(vec![FieldError { field, message: message.to_owned() }])
         }
         Code::WeakPassword => {
-            let member = body_members.iter().find(|member| member.ends_with("password")).map_or("", String::as_str);
+            let member =
+                fields.iter().find_map(|field| field.strip_prefix('/').filter(|name| name.ends_with("password")));
             let weak = "is too weak: This is a very common password. Use a longer one, such as a few uncommon words";
-            Problem::weak_password(member, &Invalid::because(weak))
+            Problem::weak_password(member.unwrap_or_default(), &Invalid::because(weak))
         }
         other => Problem::new(other),
     };

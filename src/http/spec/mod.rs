@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::JSON;
 use super::problem::{Code, PROBLEM_JSON};
+use super::query::FORM;
 use crate::server::{Operations, operations};
 
 /// Where the operations are.
@@ -25,6 +26,8 @@ pub enum Tag {
     Profile,
     /// Setting a new password when the old one is lost.
     Password,
+    /// What happened to the account.
+    Activity,
 }
 
 const DESCRIPTION: &str = "\
@@ -126,16 +129,25 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     let wants_secret = all.contains_key("clientSecret");
     operation["security"] = if has_security { json!([all]) } else { json!([]) };
 
-    let mut body_members = Vec::new();
+    // What a caller can get wrong, as `errors` would name it.
+    let mut fields: Vec<String> = Vec::new();
+    if let Some(query) = operation.pointer("/requestBody/content").and_then(|content| content.get(FORM)) {
+        let name = query["schema"]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let schema = schemas.shift_remove(name).expect("the form's schema was registered");
+        operation["parameters"] = parameters(&schema);
+        fields = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
+        members(operation).shift_remove("requestBody");
+    }
+    let has_query = !fields.is_empty();
     if operation.get("requestBody").is_some() {
         let content = &mut operation["requestBody"]["content"][JSON];
         if let Some(schema) = referenced(content, schemas) {
             schema["additionalProperties"] = false.into();
-            body_members = members(&mut schema["properties"]).keys().cloned().collect();
+            fields = members(&mut schema["properties"]).keys().map(|name| format!("/{name}")).collect();
         }
         hoist_example(content, schemas);
     }
-    let has_body = !body_members.is_empty();
+    let has_body = operation.get("requestBody").is_some();
 
     let mut codes: Vec<Code> = Vec::new();
     let mut responses = Vec::new();
@@ -152,7 +164,7 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     let is_limited = codes.contains(&Code::RateLimited);
     // What any operation of this kind can answer.
     let common = [
-        (has_body, Code::InvalidRequest),
+        (has_body || has_query, Code::InvalidRequest),
         (has_body, Code::RequestTimeout),
         (has_body, Code::PayloadTooLarge),
         (has_body, Code::UnsupportedMediaType),
@@ -166,7 +178,7 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     codes.sort_by_key(|code| (code.status(), *code as usize));
     codes.dedup();
     for of_status in codes.chunk_by(|one, other| one.status() == other.status()) {
-        responses.push((of_status[0].status().as_str().to_owned(), answers::refusal(of_status, &body_members)));
+        responses.push((of_status[0].status().as_str().to_owned(), answers::refusal(of_status, &fields)));
     }
     for (status, response) in &mut responses {
         response["headers"] = answers::headers(status, is_limited);
@@ -176,6 +188,24 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
         }
     }
     operation["responses"] = Value::Object(responses.into_iter().collect());
+}
+
+/// The members of a form as the parameters of a query.
+fn parameters(form: &Value) -> Value {
+    let is_required = |name: &str| form["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let parameter = |(name, property): (&String, &Value)| {
+        let mut schema = property.clone();
+        let description = members(&mut schema).shift_remove("description");
+        json!({
+            "name": name,
+            "in": "query",
+            "description": description,
+            "required": is_required(name),
+            "schema": schema,
+            "example": form["example"][name],
+        })
+    };
+    form["properties"].as_object().into_iter().flatten().map(parameter).collect()
 }
 
 /// The schema in `components` that a media type refers to.

@@ -11,7 +11,7 @@ use crate::http::problem::{Code, ProblemDetails};
 use crate::http::schema::CLEAN;
 
 /// Formats that a derived member of type `String` cannot name, by the member's name.
-const FORMATS: [(&str, &str); 3] = [("email", "email"), ("type", "uri"), ("field", "json-pointer")];
+const FORMATS: [(&str, &str); 2] = [("email", "email"), ("type", "uri")];
 
 /// The error's schemas, which no operation names in its type.
 pub(super) fn of_problems() -> Map<String, Value> {
@@ -22,7 +22,7 @@ pub(super) fn of_problems() -> Map<String, Value> {
         schemas.map(|(name, schema)| (name, serde_json::to_value(schema).expect("a schema is JSON"))).collect();
     // Not an `enum`: a caller who knows them all today must not fail on one that comes tomorrow.
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    let example = answers::example_of(Code::InvalidRequest, &["email".to_owned()]);
+    let example = answers::example_of(Code::InvalidRequest, &["/email".to_owned()]);
     schemas["FieldError"]["example"] = example["errors"][0].clone();
     schemas["Problem"]["example"] = example;
     schemas["Problem"]["properties"]["code"]["x-extensible-enum"] = codes.into();
@@ -92,11 +92,8 @@ fn mend_bounds(schema: &mut Value) {
 /// Each member shows a value: of its own schema's example, or else of a member of the same name elsewhere.
 fn give_examples(schemas: &mut Map<String, Value>) {
     let mut known: HashMap<String, Value> = HashMap::new();
-    for (name, value) in schemas.values().filter_map(|schema| schema["example"].as_object()).flatten() {
-        let is_better = !value.is_null() && known.get(name).is_none_or(Value::is_null);
-        if is_better || !known.contains_key(name) {
-            known.insert(name.clone(), value.clone());
-        }
+    for schema in schemas.values() {
+        learn(&mut known, &schema["example"]);
     }
     for schema in schemas.values_mut() {
         let own = schema.get("example").cloned().unwrap_or_default();
@@ -109,5 +106,16 @@ fn give_examples(schemas: &mut Map<String, Value>) {
                 property["example"] = example.clone();
             }
         }
+    }
+}
+
+/// Takes up the members of an example, however deep they stand.
+fn learn(known: &mut HashMap<String, Value>, example: &Value) {
+    example.as_array().into_iter().flatten().for_each(|item| learn(known, item));
+    for (name, value) in example.as_object().into_iter().flatten() {
+        if known.get(name).is_none_or(Value::is_null) {
+            known.insert(name.clone(), value.clone());
+        }
+        learn(known, value);
     }
 }

@@ -4,6 +4,7 @@
 pub(super) mod access_token;
 pub(super) mod account;
 pub(super) mod audit_event;
+pub(super) mod audit_seal;
 pub(super) mod client;
 pub(super) mod outbox;
 pub(super) mod password_reset;

@@ -98,7 +98,10 @@ async fn a_spent_refresh_token_ends_the_session_after_its_grace() {
         caller.get_profile().await.refused(401, "invalid_token");
     }
     thandi.client.refresh(&renewed.refresh_token).await.refused(401, "invalid_refresh_token");
-    assert_eq!(app.events_of(thandi.id).await, ["signed_up", "logged_in", "logged_in", "refresh_token_reused"]);
+    assert_eq!(
+        app.events_of(thandi.id).await,
+        ["signed_up", "logged_in", "logged_in", "token_refreshed", "refresh_token_reused"]
+    );
     other_session.caller.get_profile().await.expect(200);
 }
 

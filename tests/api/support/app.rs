@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use documines_auth::app::App;
+use documines_auth::audit::seal;
 use documines_auth::changes;
 use documines_auth::kernel::clock::{Clock, Timestamp};
 use documines_auth::kernel::random::Random;
@@ -178,6 +179,11 @@ impl TestApp {
     /// The names of what happened to an account, oldest first.
     pub(crate) async fn events_of(&self, id: AccountId) -> Vec<String> {
         audit::events_of(self.app.reader(), id).await.unwrap()
+    }
+
+    /// Lets what is new on the record be sealed.
+    pub(crate) async fn seal(&self) {
+        seal::seal_all(&self.app).await.unwrap();
     }
 
     /// Mail that waits to go out, sealed.

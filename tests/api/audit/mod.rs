@@ -1,0 +1,3 @@
+mod activity;
+mod events;
+mod seals;
