@@ -123,13 +123,13 @@ pub struct FieldError {
 impl FieldError {
     /// The member `name` of the body breaks a rule.
     pub fn of_member(name: &str, message: impl ToString) -> Self {
-        let name = shortened(name).replace('~', "~0").replace('/', "~1");
+        let name = presentable(name).replace('~', "~0").replace('/', "~1");
         Self { field: format!("/{name}"), message: message.to_string() }
     }
 
     /// The parameter `name` of the query breaks a rule.
     pub fn of_parameter(name: &str, message: impl ToString) -> Self {
-        Self { field: shortened(name), message: message.to_string() }
+        Self { field: presentable(name), message: message.to_string() }
     }
 
     /// The body as a whole breaks a rule.
@@ -138,12 +138,11 @@ impl FieldError {
     }
 }
 
-/// A stranger chose the name of a member that is not ours; it is not ours to carry on at any length.
-fn shortened(name: &str) -> String {
-    match name.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
-    }
+/// A stranger chose the name of a member that is not ours; it is not ours to carry on at any length or on several lines.
+fn presentable(name: &str) -> String {
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let rest = name.chars().nth(LONGEST_NAME).map(|_| '…');
+    name.chars().take(LONGEST_NAME).map(shown).chain(rest).collect()
 }
 
 /// What went wrong, in the form of RFC 9457.
