@@ -8,6 +8,7 @@ use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
 use crate::kernel::rate_limit::Throttled;
 use crate::password::hasher::Verdict;
+use crate::settings::Switch;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::{AccountId, StoreError, accounts, sessions};
@@ -29,6 +30,9 @@ pub enum LoginError {
     /// The password was right, but the account may not log in.
     #[error("the account is not active")]
     AccountInactive,
+    /// The password was right, but the address has to be verified first, where the operator wants that.
+    #[error("the e-mail address is not verified")]
+    EmailNotVerified,
     /// No doing of the caller's.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -128,6 +132,11 @@ async fn attempt(
         app.commit(tx).await?;
         note_refusal(app, origin, client, account.id, Reason::AccountInactive);
         return Err(LoginError::AccountInactive);
+    }
+    if app.settings.login_requires_verified_email == Switch::On && account.email_verified_at.is_none() {
+        app.commit(tx).await?;
+        note_refusal(app, origin, client, account.id, Reason::EmailNotVerified);
+        return Err(LoginError::EmailNotVerified);
     }
     if let Some(renewed) = &renewed {
         accounts::set_password(&tx, account.id, renewed).await?;
