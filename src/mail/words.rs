@@ -75,7 +75,7 @@ impl Words {
             Mail::NewDevice { at, source, user_agent } => Self {
                 subject: "New login to your AI DocuMines account",
                 paragraphs: vec![
-                    "Somebody logged in to your AI DocuMines account from a device that it has not seen before.".into(),
+                    "Somebody logged in to your AI DocuMines account from where nobody had logged in of late.".into(),
                 ],
                 token: None,
                 facts: vec![
