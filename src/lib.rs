@@ -11,7 +11,7 @@
 //! | the query | `store/<table>.rs` | `src/store/password_resets.rs` |
 //!
 //! Capabilities: [`account`] (signing up), [`session`] (login, refresh, whose token is that), [`profile`], [`password`],
-//! [`audit`] (the record of what happened).
+//! [`email`] (verifying and changing the address), [`audit`] (the record of what happened).
 //!
 //! Below them: [`kernel`] has the value types (what an e-mail address is) and names nothing else of ours; [`store`] has
 //! the queries; [`mail`] the outbox; [`http`] what all operations share on the wire. [`app`] is everything a rule may
@@ -27,6 +27,7 @@ pub mod audit;
 pub mod changes;
 mod connections;
 pub mod database;
+pub mod email;
 pub mod fault;
 pub mod housekeeping;
 pub mod http;

@@ -15,6 +15,7 @@ use crate::app::{App, lock, make_private_folder};
 use crate::audit::api::AuditApi;
 use crate::audit::refusals::{self, Which};
 use crate::audit::seal;
+use crate::email::api::EmailApi;
 use crate::http::envelope::Envelope;
 use crate::http::pages::pages;
 use crate::http::routes::add_operations;
@@ -36,12 +37,12 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 const LAST_MAIL: Duration = Duration::from_secs(5);
 
 /// Every operation of the API.
-pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi, AuditApi);
+pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi, EmailApi, AuditApi);
 
 /// Every operation of the API: add a capability's here.
 #[must_use]
 pub fn operations() -> Operations {
-    (AccountApi, SessionApi, ProfileApi, PasswordApi, AuditApi)
+    (AccountApi, SessionApi, ProfileApi, PasswordApi, EmailApi, AuditApi)
 }
 
 /// The whole server as one endpoint, without a network: what tests call.

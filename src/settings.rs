@@ -88,6 +88,15 @@ pub struct Settings {
           value_parser = ttl)]
     pub reset_token_ttl: Duration,
 
+    /// How long a token that verifies an e-mail address is good for
+    #[arg(long, env = "DOCUMINES_EMAIL_TOKEN_TTL", value_name = "DURATION", default_value = "24h",
+          value_parser = ttl)]
+    pub email_token_ttl: Duration,
+
+    /// Whether an account can log in only once its e-mail address was verified
+    #[arg(long, env = "DOCUMINES_LOGIN_REQUIRES_VERIFIED_EMAIL", value_name = "SWITCH", default_value = "off")]
+    pub login_requires_verified_email: Switch,
+
     /// Memory of one password hash, in KiB
     #[arg(long, env = "DOCUMINES_ARGON2_MEMORY_KIB", value_name = "KIB", default_value_t = 19_456,
           value_parser = clap::value_parser!(u32).range(8..=4_194_304))]

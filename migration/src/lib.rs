@@ -13,6 +13,7 @@ mod m2026_11_23_000008_audit_origins;
 mod m2026_11_23_000009_outbox_tries;
 mod m2026_11_23_000010_throttles;
 mod m2026_11_23_000011_audit_seals;
+mod m2026_11_23_000012_email_verifications;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000009_outbox_tries::Migration),
             Box::new(m2026_11_23_000010_throttles::Migration),
             Box::new(m2026_11_23_000011_audit_seals::Migration),
+            Box::new(m2026_11_23_000012_email_verifications::Migration),
         ]
     }
 }

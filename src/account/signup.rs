@@ -1,6 +1,7 @@
 //! `signup`: somebody joins, and gets the client that logs them in.
 
 use crate::app::App;
+use crate::email::request_verification::issue;
 use crate::fault::Fault;
 use crate::kernel::Invalid;
 use crate::kernel::email_address::EmailAddress;
@@ -15,6 +16,7 @@ use crate::kernel::username::Username;
 use crate::mail::{Mail, outbox};
 use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
 use crate::store::audit::{self, Event, Reason, Subject};
+use crate::store::email_verifications::Purpose;
 use crate::store::{AccountId, StoreError, clients};
 use crate::throttle::{self, Whose, guess, limits};
 
@@ -84,7 +86,7 @@ impl From<StoreError> for SignupError {
     }
 }
 
-/// Makes an account and its client.
+/// Makes an account and its client; the welcome carries the token that verifies its address.
 pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<SignedUp, SignupError> {
     let refuse = |account: AccountId, reason: Reason| {
         let subject = Subject { account, session: None, client: None, origin };
@@ -112,6 +114,7 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     })?;
 
     let now = app.clock.now();
+    let email = signup.email.clone();
     let new = NewAccount {
         profile: Profile {
             email: signup.email.to_string(),
@@ -146,11 +149,12 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
         }
     };
     // What failed while nobody had the address is no concern of whoever has it now.
-    guess::open(app, &tx, origin, &limits::LOGIN, &account.profile.email, now).await?;
+    guess::open(app, &tx, origin, &limits::LOGIN, email.as_str(), now).await?;
     clients::insert(&tx, &client_id, &client_secret.digest(), Some(account.id), now).await?;
     let subject = Subject { account: account.id, session: None, client: Some(&client_id), origin };
     audit::record(&tx, Event::SignedUp, subject, now).await?;
-    outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::Welcome, now).await?;
+    let (token, expires_at) = issue(app, &tx, Some(account.id), &email, Purpose::Verify, now).await?;
+    outbox::enqueue(app, &tx, Some(email.as_str()), &Mail::Welcome { token: &token, expires_at }, now).await?;
     app.commit(tx).await?;
     app.mail_bell.notify_one();
 

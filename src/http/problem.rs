@@ -68,6 +68,8 @@ codes! {
         "The password is among the commonest, or too easy to guess from what is known about the account. Choose a longer one, such as a few uncommon words. A reset token stays good for another try.";
     InvalidResetToken = "invalid_reset_token", BAD_REQUEST, "The reset token is not valid",
         "The reset token is unknown, was used, has expired, or a newer one was asked for. Ask for another.";
+    InvalidVerificationToken = "invalid_verification_token", BAD_REQUEST, "The verification token is not valid",
+        "The verification token is unknown, was used, has expired, or a newer one was asked for. Ask for another, or for the change of address again.";
     InvalidClient = "invalid_client", UNAUTHORIZED, "The client is not valid",
         "The client credentials are missing, unknown, revoked or wrong. Send what sign-up answered: `client_id` in the header X-Client-ID and, where the operation asks for it, `client_secret` in X-Client-Secret.";
     InvalidToken = "invalid_token", UNAUTHORIZED, "The access token is not valid",
@@ -78,6 +80,10 @@ codes! {
         "The refresh token is unknown, expired, was exchanged before, was issued to another client, or its session has ended. Log in again.";
     AccountInactive = "account_inactive", FORBIDDEN, "The account is not active",
         "The password is right, but the account may not log in. Ask the platform's support.";
+    EmailNotVerified = "email_not_verified", FORBIDDEN, "The e-mail address is not verified",
+        "The password is right, but this server lets in those alone whose e-mail address was verified. Use the token that came by mail, or ask for another.";
+    WrongPassword = "wrong_password", FORBIDDEN, "The password is wrong",
+        "This asks for the account's password once more, and it is another. The access token is good.";
     PasswordResetRequired = "password_reset_required", FORBIDDEN, "Only a password reset opens the login",
         "Too many logins with this e-mail address have failed in a row. Whoever owns it sets a new password: ask for a reset. The answer is the same whether or not there is an account.";
     NotFound = "not_found", NOT_FOUND, "Nothing is here",

@@ -55,8 +55,8 @@ impl Token {
     pub const BEARER_LENGTH: usize = 30;
     /// Letters and digits of a client secret: 762 bits.
     pub const CLIENT_SECRET_LENGTH: usize = 128;
-    /// Characters of a reset token, which is a UUID in lower case with hyphens.
-    pub const RESET_LENGTH: usize = 36;
+    /// Characters of a token that goes out by mail (reset, verification): a UUID in lower case with hyphens.
+    pub const MAILED_LENGTH: usize = 36;
 
     /// A new access or refresh token.
     #[must_use]
@@ -70,9 +70,9 @@ impl Token {
         Self(random.letters_and_digits(Self::CLIENT_SECRET_LENGTH).into())
     }
 
-    /// A new reset token.
+    /// A new token that goes out by mail, to reset a password or to verify an address: 122 bits.
     #[must_use]
-    pub fn new_reset(random: &Random) -> Self {
+    pub fn new_mailed(random: &Random) -> Self {
         Self(random.uuid().hyphenated().to_string().into())
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let random = Random::seeded(1);
         assert_eq!(Token::new_bearer(&random).expose().len(), 30);
         assert_eq!(Token::new_client_secret(&random).expose().len(), 128);
-        assert_eq!(Token::new_reset(&random).expose().len(), 36);
+        assert_eq!(Token::new_mailed(&random).expose().len(), 36);
         assert!(ClientId::parse(ClientId::new(&random).as_str()).is_some());
         assert_ne!(Token::new_bearer(&random).expose(), Token::new_bearer(&random).expose());
     }

@@ -149,7 +149,8 @@ mod tests {
         let token = Token::received("f0e1d2c3-0000-4000-8000-00000000abcd");
         let to = "thandi.new@example.org".parse().unwrap();
         for (mail, says) in [
-            (Mail::Welcome, "is ready"),
+            (Mail::Welcome { token: &token, expires_at: AT }, "is ready"),
+            (Mail::EmailChangeRequested { at: AT, to: &to }, "t…@example.org"),
             (Mail::VerifyEmail { token: &token, expires_at: AT }, token.expose()),
             (Mail::PasswordReset { token: &token, expires_at: AT }, token.expose()),
             (Mail::PasswordChanged { at: AT }, "2025-03-07 03:34:18 UTC"),
@@ -192,7 +193,7 @@ mod tests {
         let from = "accounts@example.com".parse().unwrap();
         for to in ["thandi@example.com\r\nBcc: eve@example.com", "thandi@example.com, eve@example.com"] {
             let url = "https://id.example.com".parse().unwrap();
-            let letter = Letter::write(Some(to), &Mail::Welcome, &url, &Random::seeded(1)).unwrap();
+            let letter = Letter::write(Some(to), &Mail::PasswordChanged { at: AT }, &url, &Random::seeded(1)).unwrap();
             assert!(letter.to_message(7, AT, &from).is_err(), "{to}");
         }
     }
@@ -201,7 +202,9 @@ mod tests {
     fn the_message_id_is_the_same_each_time_and_names_no_row() {
         let url = "https://id.example.com".parse().unwrap();
         let from = "accounts@example.com".parse().unwrap();
-        let letter = Letter::write(Some("thandi@example.com"), &Mail::Welcome, &url, &Random::seeded(1)).unwrap();
+        let letter =
+            Letter::write(Some("thandi@example.com"), &Mail::PasswordChanged { at: AT }, &url, &Random::seeded(1))
+                .unwrap();
         let id = || {
             let message = letter.to_message(7, AT, &from).unwrap().unwrap().formatted();
             let message = String::from_utf8(message).unwrap();

@@ -21,8 +21,13 @@ use crate::kernel::token::Token;
 #[derive(Clone, Copy, Debug)]
 pub enum Mail<'a> {
     /// An account was made with this address.
-    Welcome,
-    /// Somebody gave this address as theirs, at sign-up or in place of another.
+    Welcome {
+        /// Proves that they read its mail.
+        token: &'a Token,
+        /// Until then.
+        expires_at: Timestamp,
+    },
+    /// Somebody gave this address as theirs, and asks for a token (again), or wants it in place of another.
     VerifyEmail {
         /// Proves that they read its mail.
         token: &'a Token,
@@ -57,6 +62,13 @@ pub enum Mail<'a> {
         /// What changed.
         change: SecondFactorChange,
     },
+    /// The account's address shall be another one. For the address that it has.
+    EmailChangeRequested {
+        /// When that was asked for.
+        at: Timestamp,
+        /// The new address; all but its beginning and its domain is hidden from the reader.
+        to: &'a EmailAddress,
+    },
     /// The account's address is another one. For the old address and the new one.
     EmailChanged {
         /// When.
@@ -82,12 +94,13 @@ impl Mail<'_> {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Welcome => "welcome",
+            Self::Welcome { .. } => "welcome",
             Self::VerifyEmail { .. } => "verify_email",
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged { .. } => "password_changed",
             Self::NewDevice { .. } => "new_device",
             Self::SecondFactorChanged { .. } => "second_factor_changed",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
             Self::EmailChanged { .. } => "email_changed",
         }
     }
@@ -96,10 +109,12 @@ impl Mail<'_> {
     fn expires_at(&self) -> Option<Timestamp> {
         match self {
             Self::VerifyEmail { expires_at, .. } | Self::PasswordReset { expires_at, .. } => Some(*expires_at),
-            Self::Welcome
+            // It says more than its token does, and is worth sending without.
+            Self::Welcome { .. }
             | Self::PasswordChanged { .. }
             | Self::NewDevice { .. }
             | Self::SecondFactorChanged { .. }
+            | Self::EmailChangeRequested { .. }
             | Self::EmailChanged { .. } => None,
         }
     }

@@ -19,14 +19,19 @@ pub(super) struct Words {
 impl Words {
     pub(super) fn of(mail: &Mail<'_>) -> Self {
         match mail {
-            Mail::Welcome => Self {
+            Mail::Welcome { token, expires_at } => Self {
                 subject: "Welcome to AI DocuMines",
-                paragraphs: vec!["Your AI DocuMines account is ready. This e-mail address is what you log in with.".into()],
-                token: None,
+                paragraphs: vec![
+                    "Your AI DocuMines account is ready. This e-mail address is what you log in with.".into(),
+                    "Confirm with this token that the address is yours:".into(),
+                ],
+                token: Some(token.expose().to_owned()),
                 facts: Vec::new(),
-                closing: "If you did not sign up, somebody used your address by mistake. You can ignore this message, or \
-                          take the account over by resetting its password."
-                    .into(),
+                closing: format!(
+                    "It works once, until {}. If you did not sign up, somebody used your address by mistake. You can \
+                     ignore this message, or take the account over by resetting its password.",
+                    instant(*expires_at)
+                ),
             },
             Mail::VerifyEmail { token, expires_at } => Self {
                 subject: "Confirm your e-mail address",
@@ -70,7 +75,7 @@ impl Words {
             Mail::NewDevice { at, source, user_agent } => Self {
                 subject: "New login to your AI DocuMines account",
                 paragraphs: vec![
-                    "Somebody logged in to your AI DocuMines account from a device that it has not seen before.".into(),
+                    "Somebody logged in to your AI DocuMines account from where nobody had logged in of late.".into(),
                 ],
                 token: None,
                 facts: vec![
@@ -99,6 +104,19 @@ impl Words {
                 token: None,
                 facts: Vec::new(),
                 closing: "If it was not you, reset your password now: that logs every device out.".into(),
+            },
+            Mail::EmailChangeRequested { at, to } => Self {
+                subject: "Your AI DocuMines e-mail address is to change",
+                paragraphs: vec![format!(
+                    "On {} somebody who knows your password asked to change the e-mail address of your AI DocuMines \
+                     account to {}. It changes as soon as the new address is confirmed.",
+                    instant(*at),
+                    hint(to)
+                )],
+                token: None,
+                facts: Vec::new(),
+                closing: "If it was not you, reset your password now: that stops the change and logs every device out."
+                    .into(),
             },
             Mail::EmailChanged { at, to } => Self {
                 subject: "Your AI DocuMines e-mail address was changed",

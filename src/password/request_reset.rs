@@ -50,7 +50,7 @@ pub async fn request_password_reset(
     let account = account.map(|account| account.id).filter(|_| may_be_mailed);
     // A request for a stranger locks nothing, and is on the record too.
     let holder = account.unwrap_or(AccountId::NOBODY);
-    let token = Token::new_reset(&app.random);
+    let token = Token::new_mailed(&app.random);
     let now = app.clock.now();
     let expires_at = now + app.settings.reset_token_ttl;
 

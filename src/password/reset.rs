@@ -10,6 +10,7 @@ use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
+use crate::store::email_verifications::{self, Purpose};
 use crate::store::{AccountId, StoreError, accounts, changes, password_resets, sessions};
 use crate::throttle::{self, Whose, guess, limits};
 
@@ -36,7 +37,7 @@ impl From<StoreError> for ResetError {
     }
 }
 
-/// Sets a new password, ends every session of the account, opens its login where failures had closed it, and tells its
+/// Sets a new password, ends every session of the account and a change of its address that waits, opens its login where failures had closed it, and tells its
 /// owner by mail.
 pub async fn reset_password(
     app: &App,
@@ -75,6 +76,12 @@ pub async fn reset_password(
     }
     accounts::set_password(&tx, account.id, &hash).await?;
     sessions::end_all(&tx, account.id, now).await?;
+    // Whoever asked for another address had the old password.
+    email_verifications::void(&tx, account.id, Purpose::Change).await?;
+    if !app.settings.shows_reset_token() {
+        // The token came by mail alone: that proves the address as well as a verification does.
+        accounts::note_email_verified(&tx, account.id, now).await?;
+    }
     changes::announce(&tx, account.id).await?;
     let subject = Subject { account: account.id, session: None, client: Some(&client.id), origin };
     audit::record(&tx, Event::PasswordReset, subject, now).await?;

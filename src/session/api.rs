@@ -37,6 +37,9 @@ impl SessionApi {
     /// Five failures cost nothing; each further one doubles a wait, from one second to a quarter of an hour, for this
     /// e-mail address from where you call. After 100 failures in a row only a password reset opens the login (403
     /// `password_reset_required`). E-mail addresses that nobody has are counted alike.
+    ///
+    /// Where the operator wants it, an address has to be verified before its account can log in (403
+    /// `email_not_verified`).
     #[oai(path = "/login/", method = "post", operation_id = "login", tag = "Tag::Session")]
     async fn login(
         &self,
@@ -160,6 +163,7 @@ impl Refusal for LoginError {
     const CODES: &'static [Code] = &[
         Code::InvalidCredentials,
         Code::AccountInactive,
+        Code::EmailNotVerified,
         Code::PasswordResetRequired,
         Code::RateLimited,
         Code::Overloaded,
@@ -173,6 +177,7 @@ impl From<LoginError> for Problem {
             LoginError::Closed => Self::new(Code::PasswordResetRequired),
             LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
             LoginError::AccountInactive => Self::new(Code::AccountInactive),
+            LoginError::EmailNotVerified => Self::new(Code::EmailNotVerified),
             LoginError::Fault(fault) => fault.into(),
         }
     }

@@ -7,7 +7,9 @@ use crate::kernel::email_address::EmailAddress;
 use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
 use crate::kernel::rate_limit::Throttled;
+use crate::mail::{Mail, outbox};
 use crate::password::hasher::Verdict;
+use crate::settings::Switch;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::{AccountId, StoreError, accounts, sessions};
@@ -29,6 +31,9 @@ pub enum LoginError {
     /// The password was right, but the account may not log in.
     #[error("the account is not active")]
     AccountInactive,
+    /// The password was right, but the address has to be verified first, where the operator wants that.
+    #[error("the e-mail address is not verified")]
+    EmailNotVerified,
     /// No doing of the caller's.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -129,16 +134,29 @@ async fn attempt(
         note_refusal(app, origin, client, account.id, Reason::AccountInactive);
         return Err(LoginError::AccountInactive);
     }
+    if app.settings.login_requires_verified_email == Switch::On && account.email_verified_at.is_none() {
+        app.commit(tx).await?;
+        note_refusal(app, origin, client, account.id, Reason::EmailNotVerified);
+        return Err(LoginError::EmailNotVerified);
+    }
     if let Some(renewed) = &renewed {
         accounts::set_password(&tx, account.id, renewed).await?;
     }
     let session = sessions::open(&tx, account.id, &client.id, now, now + app.settings.refresh_token_ttl).await?;
     let pair = issue(app, &tx, &session, now).await?;
     accounts::note_login(&tx, account.id, now).await?;
+    // The first login of all is no surprise, wherever it comes from.
+    if account.standing.last_login_at.is_some() && !guess.is_from_a_known_source() {
+        let source = origin.source.to_string();
+        let user_agent = origin.user_agent.as_ref().map(|agent| agent.as_str());
+        let notice = Mail::NewDevice { at: now, source: &source, user_agent };
+        outbox::enqueue(app, &tx, Some(&account.profile.email), &notice, now).await?;
+    }
     let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id), origin };
     audit::record(&tx, Event::LoggedIn, subject, now).await?;
     app.commit(tx).await?;
 
+    app.mail_bell.notify_one();
     app.usage.count(account.id, session.id, now);
     Ok(Some(pair))
 }

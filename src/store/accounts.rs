@@ -1,7 +1,9 @@
 //! Accounts.
 
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, SqlErr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, SqlErr,
+};
 use serde_json::Value;
 
 use super::entity::account::{ActiveModel, Column, Entity, Model};
@@ -102,6 +104,8 @@ pub struct Account {
     pub profile: Profile,
     /// What we say of it.
     pub standing: Standing,
+    /// Since when its address is known to be its owner's.
+    pub email_verified_at: Option<Timestamp>,
 }
 
 impl Account {
@@ -240,6 +244,39 @@ pub async fn set_password(db: &impl ConnectionTrait, id: AccountId, hash: &Passw
     Ok(())
 }
 
+/// Notes that the account's address is its owner's, where that was not known.
+pub async fn note_email_verified(db: &impl ConnectionTrait, id: AccountId, at: Timestamp) -> Result<(), StoreError> {
+    let row = ActiveModel { email_verified_at: Set(Some(at.as_micros())), ..Default::default() };
+    let unverified = Condition::all().add(Column::Id.eq(id.0)).add(Column::EmailVerifiedAt.is_null());
+    Entity::update_many().set(row).filter(unverified).exec(db).await?;
+    Ok(())
+}
+
+/// Gives the account another address, which is verified; its contact address goes along where it was the same. `false`
+/// where somebody else has it: of two at once, one wins.
+pub async fn set_email(
+    db: &impl ConnectionTrait,
+    account: &Account,
+    email: &EmailAddress,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut row = ActiveModel {
+        email: Set(email.as_str().to_owned()),
+        email_verified_at: Set(Some(at.as_micros())),
+        ..Default::default()
+    };
+    if account.profile.contact_email == account.profile.email {
+        row.contact_email = Set(email.as_str().to_owned());
+    }
+    match Entity::update_many().set(row).filter(Column::Id.eq(account.id.0)).exec(db).await {
+        Ok(_) => Ok(true),
+        Err(error) => match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Ok(false),
+            _ => Err(error.into()),
+        },
+    }
+}
+
 /// Notes when the account last logged in.
 pub async fn note_login(db: &impl ConnectionTrait, id: AccountId, at: Timestamp) -> Result<(), StoreError> {
     let row = ActiveModel { last_login_at: Set(Some(at.as_micros())), ..Default::default() };
@@ -287,5 +324,6 @@ fn read(row: Model) -> Result<Account, StoreError> {
             preferences: Preferences::try_from(preferences).map_err(|_| corrupt("set of preferences"))?,
             notifications_enabled: row.notifications_enabled,
         },
+        email_verified_at: row.email_verified_at.map(Timestamp::from_micros),
     })
 }

@@ -54,6 +54,14 @@ names! {
         PasswordResetRequested = "password_reset_requested",
         /// The password was changed by a reset; every session was ended.
         PasswordReset = "password_reset",
+        /// Somebody asked to verify the account's e-mail address.
+        EmailVerificationRequested = "email_verification_requested",
+        /// The account's e-mail address was verified.
+        EmailVerified = "email_verified",
+        /// The account asked for another e-mail address.
+        EmailChangeRequested = "email_change_requested",
+        /// The account has another e-mail address, which was verified.
+        EmailChanged = "email_changed",
         /// Nobody was signed up.
         SignupRefused = "signup_refused",
         /// Nobody was logged in.
@@ -62,6 +70,10 @@ names! {
         RefreshRefused = "refresh_refused",
         /// The password stayed as it was.
         PasswordResetRefused = "password_reset_refused",
+        /// No e-mail address was verified, and none changed.
+        EmailVerificationRefused = "email_verification_refused",
+        /// No change of the e-mail address was begun.
+        EmailChangeRefused = "email_change_refused",
         /// A client was not who it said.
         ClientRefused = "client_refused",
         /// An access token opened nothing.
@@ -76,6 +88,10 @@ names! {
     Reason {
         /// Unknown e-mail, wrong password, or a client of another account.
         InvalidCredentials = "invalid_credentials",
+        /// Not the password of the account that called.
+        WrongPassword = "wrong_password",
+        /// The e-mail address has to be verified first.
+        EmailNotVerified = "email_not_verified",
         /// The account may not log in.
         AccountInactive = "account_inactive",
         /// Unknown or revoked client, or another secret.
@@ -86,6 +102,8 @@ names! {
         InvalidRefreshToken = "invalid_refresh_token",
         /// Unknown, used, expired or superseded reset token.
         InvalidResetToken = "invalid_reset_token",
+        /// Unknown, used, expired or superseded verification token.
+        InvalidVerificationToken = "invalid_verification_token",
         /// The new password is easy to guess.
         WeakPassword = "weak_password",
         /// Somebody has the e-mail address.

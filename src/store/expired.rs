@@ -4,12 +4,12 @@ use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::StoreError;
-use super::entity::{access_token, outbox, password_reset, refresh_token, session, throttle};
+use super::entity::{access_token, email_verification, outbox, password_reset, refresh_token, session, throttle};
 use crate::kernel::clock::Timestamp;
 
-/// Removes at most `limit` of each: access tokens, resets and counters that expired before `now`, sessions that
-/// expired before `now` or were ended before `forgotten`, with their tokens, mail that was given up before `undeliverable`. Returns how
-/// many rows went.
+/// Removes at most `limit` of each: access tokens, resets, verifications and counters that expired before `now`, sessions
+/// that expired before `now` or were ended before `forgotten`, with their tokens, mail that was given up before
+/// `undeliverable`. Returns how many rows went.
 ///
 /// A spent refresh token stays as long as its session, however many there are: it is what a theft is noticed by. Were
 /// but the last few kept, a thief would exchange theirs often enough to push out the one that its owner still holds,
@@ -30,6 +30,9 @@ pub async fn remove(
     let old = some("password_resets", "digest", password_reset::Column::ExpiresAt.lt(now));
     let resets = password_reset::Entity::delete_many().filter(password_reset::Column::Digest.in_subquery(old));
     let mut removed = tokens.exec(db).await?.rows_affected + resets.exec(db).await?.rows_affected;
+    let old = some("email_verifications", "digest", email_verification::Column::ExpiresAt.lt(now));
+    let proofs = email_verification::Entity::delete_many().filter(email_verification::Column::Digest.in_subquery(old));
+    removed += proofs.exec(db).await?.rows_affected;
 
     for (column, before) in [(session::Column::ExpiresAt, now), (session::Column::EndedAt, forgotten)] {
         // In the order of an index, so that both statements mean the same sessions.

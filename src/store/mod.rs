@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod audit;
 pub mod changes;
 pub mod clients;
+pub mod email_verifications;
 mod entity;
 pub mod expired;
 pub mod holders;

@@ -18,8 +18,7 @@ pub async fn insert(
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
     // The same statement runs for a stranger and hits nothing.
-    let earlier = Column::AccountId.eq(account.unwrap_or(AccountId::NOBODY).0);
-    Entity::delete_many().filter(earlier).exec(db).await?;
+    void(db, account.unwrap_or(AccountId::NOBODY)).await?;
     let row = ActiveModel {
         digest: Set(digest.as_bytes().to_vec()),
         account_id: Set(account.map(|account| account.0)),
@@ -28,6 +27,12 @@ pub async fn insert(
         used_at: Set(None),
     };
     row.insert(db).await?;
+    Ok(())
+}
+
+/// Takes the force of whatever was asked for `account`.
+pub async fn void(db: &impl ConnectionTrait, account: AccountId) -> Result<(), StoreError> {
+    Entity::delete_many().filter(Column::AccountId.eq(account.0)).exec(db).await?;
     Ok(())
 }
 

@@ -123,6 +123,12 @@ pub async fn guess(
 }
 
 impl Guess {
+    /// Whether it comes from a source that is known. Where limits are off nobody remembers, and every source is.
+    #[must_use]
+    pub fn is_from_a_known_source(&self) -> bool {
+        self.counted.as_ref().is_none_or(|counted| counted.is_known)
+    }
+
     /// It was the secret: the row of failures ends, and the source is known from now on. Other strangers' failures stay
     /// counted. In the transaction of what the secret opens.
     pub async fn was_right(

@@ -50,14 +50,39 @@ pub static RESET_MAIL: Policy = Policy { name: "reset-mail", quota: 3, window: H
 /// Resets by source, whether or not they succeed: each costs a hash, and a token has 122 random bits.
 pub static RESET: Policy = Policy { name: "reset", quota: 30, window: HOUR };
 
+/// Requests for a verification or a change of an e-mail address, by source: as many as for a reset.
+pub static EMAIL_REQUEST: Policy = Policy { name: "email-request", quota: 20, window: HOUR };
+
+/// Requests for a verification by e-mail address. Past it the answer is the same and no mail goes out; the last one that
+/// did stays good.
+pub static EMAIL_MAIL: Policy = Policy { name: "email-mail", quota: 3, window: HOUR };
+
+/// Changes of the address, by the one that an account has and by the one that it wants: neither mailbox is flooded, with
+/// however many accounts. Those that ask are known, and told.
+pub static EMAIL_CHANGE: Policy = Policy { name: "email-change", quota: 3, window: HOUR };
+
+/// Verification tokens that prove nothing, by source. There is nothing to guess in 122 random bits; this ends the noise.
+pub static VERIFY_FAILURES: Policy = Policy { name: "verify-failures", quota: 30, window: HOUR };
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_limit_has_a_name_of_its_own_that_fits_into_a_header() {
-        let policies =
-            [&SIGNUP, &LOGIN.source, &REFRESH_FAILURES, &CLIENT_FAILURES, &RESET_REQUEST, &RESET_MAIL, &RESET];
+        let policies = [
+            &SIGNUP,
+            &LOGIN.source,
+            &REFRESH_FAILURES,
+            &CLIENT_FAILURES,
+            &RESET_REQUEST,
+            &RESET_MAIL,
+            &RESET,
+            &EMAIL_REQUEST,
+            &EMAIL_MAIL,
+            &EMAIL_CHANGE,
+            &VERIFY_FAILURES,
+        ];
         let names = policies.iter().map(|policy| policy.name).chain([LOGIN.told.name]);
         assert_eq!(names.collect::<std::collections::BTreeSet<&str>>().len(), policies.len() + 1);
         for policy in policies {

@@ -18,7 +18,7 @@ enum Wants {
 
 use Wants::{Client, ClientAndBearer, ClientId, Nothing};
 
-const TABLE: [(&str, Wants); 8] = [
+const TABLE: [(&str, Wants); 11] = [
     ("signup", Nothing),
     ("login", Client),
     ("refreshToken", Client),
@@ -26,6 +26,9 @@ const TABLE: [(&str, Wants); 8] = [
     ("updateProfile", ClientAndBearer),
     ("requestPasswordReset", ClientId),
     ("resetPassword", ClientId),
+    ("requestEmailVerification", ClientId),
+    ("verifyEmail", ClientId),
+    ("changeEmail", ClientAndBearer),
     ("listActivity", ClientAndBearer),
 ];
 

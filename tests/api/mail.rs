@@ -4,13 +4,13 @@ use documines_auth::store::outbox::{self, NewMail};
 
 use crate::support::{NEW_PASSWORD, TestApp, hours, seconds};
 
-/// The reset token that a mail carries: it stands on a line of its own, indented.
+/// The token that a mail carries: it stands on a line of its own, indented.
 pub(crate) fn token_in(mail: &str) -> String {
     let is_token = |line: &&str| line.len() == 36 && line.matches('-').count() == 4;
     mail.lines().map(str::trim).find(is_token).unwrap_or_else(|| panic!("no token: {mail}")).to_owned()
 }
 
-fn header<'a>(mail: &'a str, name: &str) -> &'a str {
+pub(crate) fn header<'a>(mail: &'a str, name: &str) -> &'a str {
     let (head, _) = mail.split_once("\r\n\r\n").expect("a blank line ends the head");
     let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     line.unwrap_or_else(|| panic!("no {name}: {head}"))

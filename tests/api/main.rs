@@ -10,6 +10,7 @@ mod architecture;
 mod audit;
 mod authorisation;
 mod documents;
+mod email;
 mod endurance;
 mod housekeeping;
 mod http;

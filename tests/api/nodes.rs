@@ -10,6 +10,7 @@ use futures_util::future::{join, join_all};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
+use crate::email;
 use crate::support::answer::Answer;
 use crate::support::app::settings_in;
 use crate::support::caller::Caller;
@@ -225,6 +226,33 @@ async fn logins_with_the_old_password_that_race_with_the_reset_leave_no_usable_s
             thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_change_of_address_shows_on_the_other_node_within_a_second() {
+    let (a, b) = two_nodes().await;
+    let thandi = a.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    let token = email::ask_for(&a, &thandi, email::NEW_EMAIL).await;
+    until_it_remembers(&b, &session.caller).await;
+    thandi.client.named_only().verify_email(&token).await.expect(200);
+    let shows = async || session.caller.at(&b).get_profile().await.expect(200)["email"] == email::NEW_EMAIL;
+    until(PROMISE, "it shows", shows).await;
+    thandi.client.at(&b).login(&thandi.email, PASSWORD).await.refused(401, "invalid_credentials");
+    thandi.client.at(&b).login(email::NEW_EMAIL, PASSWORD).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn of_32_confirmations_of_one_change_over_two_nodes_one_wins() {
+    let (a, b) = two_nodes().await;
+    let thandi = a.sign_up("thandi").await;
+    let token = email::ask_for(&a, &thandi, email::NEW_EMAIL).await;
+    let clients = [thandi.client.named_only(), thandi.client.named_only().at(&b)];
+    let answers = join_all((0..32).map(|number| clients[number % 2].verify_email(&token))).await;
+    assert_eq!((count(&answers, 200), count(&answers, 400)), (1, 31), "{:?}", statuses(&answers));
+    thandi.client.at(&b).login(email::NEW_EMAIL, PASSWORD).await.expect(200);
 }
 
 /// Changes the profile on one node.

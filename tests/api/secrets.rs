@@ -25,6 +25,11 @@ async fn walk(app: &TestApp) -> Vec<String> {
     let second = thandi.client.session(&thandi.client.refresh(&first.refresh_token).await);
     app.advance(seconds(60));
     thandi.client.refresh(&first.refresh_token).await.refused(401, "invalid_refresh_token");
+    thandi.client.named_only().request_verification(&thandi.email).await.expect(200);
+    second.caller.change_email("thandi.botha@example.com", WRONG_PASSWORD).await.refused(401, "invalid_token");
+    let other = thandi.log_in().await;
+    other.caller.change_email("thandi.botha@example.com", WRONG_PASSWORD).await.refused(403, "wrong_password");
+    other.caller.change_email("thandi.botha@example.com", PASSWORD).await.expect(200);
     let token = thandi.request_reset().await;
     thandi.client.named_only().reset_password(&token, NEW_PASSWORD).await.expect(200);
     let third = thandi.client.session(&thandi.client.login(&thandi.email, NEW_PASSWORD).await);
@@ -32,18 +37,26 @@ async fn walk(app: &TestApp) -> Vec<String> {
     app.flush_usage().await;
     let mut secrets = vec![PASSWORD.to_owned(), NEW_PASSWORD.to_owned(), WRONG_PASSWORD.to_owned(), token];
     secrets.extend(thandi.client.client_secret);
-    for session in [first, second, third] {
+    for session in [first, second, third, other] {
         secrets.extend([session.access_token, session.refresh_token]);
     }
     secrets
+}
+
+/// The tokens that mails carry: for a reset, for an address, for another one.
+fn mailed_tokens(mails: &[String]) -> Vec<String> {
+    let carries = |mail: &&String| mail.contains("with this token") || mail.contains("use this token");
+    let tokens: Vec<String> = mails.iter().filter(carries).map(|mail| crate::mail::token_in(mail)).collect();
+    assert_eq!(tokens.len(), 3);
+    tokens
 }
 
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level() {
     let log = Log::start(tracing::Level::TRACE);
     let app = TestApp::start().await;
-    let secrets = walk(&app).await;
-    app.deliver_mail().await;
+    let mut secrets = walk(&app).await;
+    secrets.extend(mailed_tokens(&app.deliver_mail().await));
 
     let log = log.text();
     assert!(log.contains(" access: answered "), "the log was seen: {log}");
@@ -96,10 +109,12 @@ fn no_secret_is_in_the_debug_output_of_a_request() {
 #[tokio::test]
 async fn no_secret_is_kept_anywhere_but_in_the_mail() {
     let app = TestApp::start().await;
-    let secrets = walk(&app).await;
+    let mut secrets = walk(&app).await;
     // Once with mail in the outbox, once after it was delivered, once when the database is folded into its file.
     search(&app, &secrets).await;
-    let mails = app.deliver_mail().await.concat();
+    let mails = app.deliver_mail().await;
+    secrets.extend(mailed_tokens(&mails));
+    let mails = mails.concat();
     assert!(secrets.iter().any(|secret| mails.contains(secret.as_str())), "the mail carries the reset token");
     search(&app, &secrets).await;
     app.app.database().clone().close().await.unwrap();

@@ -245,6 +245,11 @@ fn every_code_is_documented_at_the_operations_that_answer_it() {
     assert_eq!(documented, all);
 }
 
+/// The example of a successful answer.
+fn operation_answer(id: &str) -> Value {
+    successful_answers().find(|(operation, _)| *operation == id).unwrap().1["example"].clone()
+}
+
 #[tokio::test]
 async fn the_requests_of_the_examples_walk_through_the_server() {
     let app = TestApp::start().await;
@@ -255,6 +260,13 @@ async fn the_requests_of_the_examples_walk_through_the_server() {
     let client = app.anon().with_client(id, secret);
     let session = client.session(&client.post("/login/").json(&example("login")).send().await);
     session.caller.update_profile(&example("updateProfile")).await.expect(200);
+
+    client.post("/email/verify/request/").json(&example("requestEmailVerification")).send().await.expect(200);
+    session.caller.post("/email/change/").json(&example("changeEmail")).send().await.expect(200);
+    let mails = app.deliver_mail().await;
+    let mut verify = example("verifyEmail");
+    verify["token"] = crate::mail::token_in(&mails[1]).into();
+    assert_eq!(client.post("/email/verify/").json(&verify).send().await.expect(200), operation_answer("verifyEmail"));
 
     let mut refresh = example("refreshToken");
     refresh["refresh_token"] = session.refresh_token.clone().into();

@@ -102,6 +102,8 @@ fn help_lists_every_setting_with_its_variable() {
         ("--argon2-memory-kib", "DOCUMINES_ARGON2_MEMORY_KIB"),
         ("--argon2-iterations", "DOCUMINES_ARGON2_ITERATIONS"),
         ("--argon2-parallelism", "DOCUMINES_ARGON2_PARALLELISM"),
+        ("--email-token-ttl", "DOCUMINES_EMAIL_TOKEN_TTL"),
+        ("--login-requires-verified-email", "DOCUMINES_LOGIN_REQUIRES_VERIFIED_EMAIL"),
         ("--rate-limits", "DOCUMINES_RATE_LIMITS"),
         ("--trusted-proxies", "DOCUMINES_TRUSTED_PROXIES"),
         ("--audit-retention", "DOCUMINES_AUDIT_RETENTION"),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use documines_auth::http::spec;
 use serde_json::Value;
 
-use crate::server::Server;
+use crate::server::{Server, until};
 
 /// A shell whose variables hold what the answers gave, and where curl also tells the status.
 struct Shell<'a> {
@@ -78,7 +78,7 @@ fn every_call_that_the_spec_shows_does_what_it_says() {
         let mut shell = Shell::new(&server, folder.path());
         let before: &[&str] = match id.as_str() {
             "signup" => &[],
-            "login" => &["signup"],
+            "login" | "verifyEmail" => &["signup"],
             "resetPassword" => &["signup", "requestPasswordReset"],
             _ => &["signup", "login"],
         };
@@ -86,11 +86,22 @@ fn every_call_that_the_spec_shows_does_what_it_says() {
             shell.run_well(call_of(id));
         }
         // What a mail calls its token, the answer to a reset request calls a reset token.
-        if let Some(token) = shell.variables.get("RESET_TOKEN").cloned() {
+        if id == "verifyEmail" {
+            shell.variables.insert("TOKEN".to_owned(), until(|| mailed_token(folder.path())));
+        } else if let Some(token) = shell.variables.get("RESET_TOKEN").cloned() {
             shell.variables.insert("TOKEN".to_owned(), token);
         }
         shell.run_well(call);
     }
+}
+
+/// The token of a mail that was written to a file: a line of its own.
+fn mailed_token(folder: &Path) -> Option<String> {
+    let files = std::fs::read_dir(folder.join("data/mail")).ok()?.map(|file| file.unwrap().path());
+    let mut mails = files.filter(|file| file.extension().is_some_and(|extension| extension == "eml"));
+    let mail = std::fs::read_to_string(mails.next()?).unwrap();
+    let is_token = |line: &&str| line.len() == 36 && line.matches('-').count() == 4;
+    mail.lines().map(str::trim).find(is_token).map(str::to_owned)
 }
 
 /// What stands in the README between lines of three backquotes, with the language behind the first of them.

@@ -31,6 +31,8 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
         ("--argon2-parallelism", "0"),
         ("--trusted-proxies", "10.0.0.0/33"),
         ("--cors-origins", "https://example.com/path"),
+        ("--email-token-ttl", "0s"),
+        ("--login-requires-verified-email", "maybe"),
         ("--rate-limits", "some"),
         ("--trusted-proxies", "10.0.0.0/33"),
         ("--log-format", "xml"),

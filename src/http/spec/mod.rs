@@ -28,6 +28,8 @@ pub enum Tag {
     Password,
     /// What happened to the account.
     Activity,
+    /// Proving that an e-mail address is one's own, and changing it.
+    Email,
 }
 
 const DESCRIPTION: &str = "\

@@ -33,6 +33,7 @@ pub struct Model {
     pub last_document_edited: Option<String>,
     pub preferences: Json,
     pub notifications_enabled: bool,
+    pub email_verified_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

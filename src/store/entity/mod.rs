@@ -6,6 +6,7 @@ pub(super) mod account;
 pub(super) mod audit_event;
 pub(super) mod audit_seal;
 pub(super) mod client;
+pub(super) mod email_verification;
 pub(super) mod outbox;
 pub(super) mod password_reset;
 pub(super) mod refresh_token;

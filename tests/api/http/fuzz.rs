@@ -89,3 +89,18 @@ fn no_reset_request_breaks_the_server() {
 fn no_reset_breaks_the_server() {
     call_with_spoilt_bodies("resetPassword");
 }
+
+#[test]
+fn no_verification_request_breaks_the_server() {
+    call_with_spoilt_bodies("requestEmailVerification");
+}
+
+#[test]
+fn no_verification_breaks_the_server() {
+    call_with_spoilt_bodies("verifyEmail");
+}
+
+#[test]
+fn no_change_of_address_breaks_the_server() {
+    call_with_spoilt_bodies("changeEmail");
+}

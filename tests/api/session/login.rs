@@ -4,6 +4,7 @@ use serde_json::json;
 use crate::support::answer::{member_names, seed_time};
 use crate::support::app::START;
 use crate::support::{PASSWORD, TestApp, days, hours, person, seconds};
+use crate::throttle::limited;
 
 #[tokio::test]
 async fn a_login_answers_a_pair_of_tokens_and_when_they_end() {
@@ -190,4 +191,37 @@ async fn several_logins_at_once_succeed_while_the_password_is_hashed_anew() {
     let answers = join_all((0..8).map(|_| client.login("thandi@example.com", PASSWORD))).await;
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     assert_eq!(statuses, [200; 8]);
+}
+
+#[tokio::test]
+async fn a_login_from_where_nobody_logged_in_before_is_told_by_mail() {
+    let app = limited().await;
+    let thandi = app.sign_up("thandi").await;
+    let elsewhere = thandi.client.from("203.0.113.9");
+    elsewhere.login(&thandi.email, PASSWORD).await.expect(200);
+    thandi.log_in().await;
+    assert!(app.waiting_mail().await.is_empty(), "neither the first login nor one from where they signed up");
+    let third = thandi.client.from("203.0.113.10");
+    third.login(&thandi.email, "copper-heron-82-drift").await.refused(401, "invalid_credentials");
+    assert!(app.waiting_mail().await.is_empty(), "nobody logged in");
+    third.login(&thandi.email, PASSWORD).await.expect(200);
+    for known in [&third, &elsewhere, &thandi.client] {
+        known.login(&thandi.email, PASSWORD).await.expect(200);
+    }
+    let mails = app.deliver_mail().await;
+    let [mail] = mails.as_slice() else { panic!("one mail went out, not {}", mails.len()) };
+    assert!(mail.contains("New login") && mail.contains("203.0.113.10"), "{mail}");
+    // Forgotten after 90 days.
+    app.advance(days(91));
+    third.login(&thandi.email, PASSWORD).await.expect(200);
+    assert_eq!(app.deliver_mail().await.len(), 2);
+}
+
+#[tokio::test]
+async fn where_limits_are_off_no_login_is_told() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    thandi.log_in().await;
+    thandi.client.from("203.0.113.9").login(&thandi.email, PASSWORD).await.expect(200);
+    assert!(app.waiting_mail().await.is_empty());
 }

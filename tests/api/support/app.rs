@@ -196,7 +196,7 @@ impl TestApp {
         worker::deliver_waiting(&self.app).await.unwrap();
         let Ok(folder) = std::fs::read_dir(self.data_dir().join("mail")) else { return Vec::new() };
         let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
-        files.sort();
+        files.sort_by_key(|file| order(file));
         files.iter().map(|file| std::fs::read_to_string(file).unwrap().replace("=\r\n", "")).collect()
     }
 
@@ -214,4 +214,11 @@ impl TestApp {
     pub(crate) async fn call(&self, request: poem::Request) -> poem::Response {
         self.endpoint.get_response(request).await
     }
+}
+
+/// Mail is named for when it was written and for its number, which has no fixed width.
+fn order(file: &Path) -> (String, u64) {
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let (written_at, number) = name.split_once('-').unwrap();
+    (written_at.to_owned(), number.parse().unwrap())
 }

@@ -102,6 +102,18 @@ impl<'a> Caller<'a> {
         self.post("/password/reset/").json(&json!({"token": token, "new_password": new_password})).send().await
     }
 
+    pub(crate) async fn request_verification(&self, email: &str) -> Answer {
+        self.post("/email/verify/request/").json(&json!({"email": email})).send().await
+    }
+
+    pub(crate) async fn verify_email(&self, token: &str) -> Answer {
+        self.post("/email/verify/").json(&json!({"token": token})).send().await
+    }
+
+    pub(crate) async fn change_email(&self, email: &str, password: &str) -> Answer {
+        self.post("/email/change/").json(&json!({"email": email, "password": password})).send().await
+    }
+
     pub(crate) fn get(&self, path: &str) -> Call<'a> {
         self.call(Method::GET, path)
     }

@@ -47,8 +47,14 @@ pub(crate) struct Session<'a> {
 impl TestApp {
     /// Signs somebody up, who has read their welcome since: no test has to reckon with that mail.
     pub(crate) async fn sign_up(&self, name: &str) -> User<'_> {
-        let answer = self.anon().signup(&person(name)).await.expect(201);
+        let user = self.join(name).await;
         self.execute("DELETE FROM outbox WHERE kind = 'welcome'").await;
+        user
+    }
+
+    /// Signs somebody up, whose welcome waits to go out.
+    pub(crate) async fn join(&self, name: &str) -> User<'_> {
+        let answer = self.anon().signup(&person(name)).await.expect(201);
         let text = |member: &str| answer[member].as_str().unwrap();
         User {
             id: AccountId(answer["user_id"].as_i64().unwrap()),

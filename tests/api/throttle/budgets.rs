@@ -171,7 +171,16 @@ async fn calls_that_meet_a_limit_are_counted_for_the_operator() {
 
 #[test]
 fn limited_operations_document_their_limits() {
-    let limited = ["signup", "login", "refreshToken", "requestPasswordReset", "resetPassword"];
+    let limited = [
+        "signup",
+        "login",
+        "refreshToken",
+        "requestPasswordReset",
+        "resetPassword",
+        "requestEmailVerification",
+        "verifyEmail",
+        "changeEmail",
+    ];
     for id in limited {
         for (status, response) in operation(id).responses().filter(|(status, _)| *status < "500") {
             for header in ["RateLimit", "RateLimit-Policy"] {

@@ -1,0 +1,140 @@
+//! `changeEmail`: another address shall be the account's; it is once the token that goes there comes back.
+
+use super::request_verification::issue;
+use crate::app::App;
+use crate::fault::Fault;
+use crate::kernel::email_address::EmailAddress;
+use crate::kernel::origin::Origin;
+use crate::kernel::password::Password;
+use crate::kernel::rate_limit::Throttled;
+use crate::mail::{Mail, outbox};
+use crate::password::hasher::Verdict;
+use crate::session::identity::Identity;
+use crate::store::accounts::Account;
+use crate::store::audit::{self, Event, Reason, Subject};
+use crate::store::email_verifications::{self, Purpose};
+use crate::store::{StoreError, accounts};
+use crate::throttle::guess::{Guess, NoGuess, guess};
+use crate::throttle::{self, Whose, limits};
+
+/// Why the address stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Too many changes were asked for, or too many passwords were wrong.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// So many passwords in a row were wrong that only a reset opens the account.
+    #[error("only a password reset opens the account")]
+    Closed,
+    /// Not the account's password.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// It is the account's address already.
+    #[error("the address is the account's already")]
+    SameEmail,
+    /// No doing of the caller's.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<NoGuess> for ChangeError {
+    fn from(no: NoGuess) -> Self {
+        match no {
+            NoGuess::Throttled(throttled) => Self::Throttled(throttled),
+            NoGuess::Closed => Self::Closed,
+        }
+    }
+}
+
+/// Mails a token to the new address, and a notice to the old one. An earlier change that waits loses its force.
+///
+/// Whether somebody has the new address is not told: then the same work is done for a token that opens nothing and a mail
+/// that goes nowhere. The password is guarded as at login, and counted with it: a stolen token opens no second way to try.
+pub async fn change_email(
+    app: &App,
+    origin: &Origin,
+    caller: &Identity,
+    email: &EmailAddress,
+    password: Password,
+) -> Result<(), ChangeError> {
+    throttle::told(app, origin, throttle::check(app, &limits::EMAIL_REQUEST, Whose::Source(origin.source)).await?)?;
+    // Only who was deleted this moment is not there.
+    let account = accounts::find(app.reader(), caller.account).await?.ok_or(ChangeError::WrongPassword)?;
+    if account.profile.email == email.as_str() {
+        return Err(ChangeError::SameEmail);
+    }
+    for whose in counted(&account, email) {
+        throttle::told(app, origin, throttle::check(app, &limits::EMAIL_CHANGE, whose).await?)?;
+    }
+    let guess = guess(app, origin, &limits::LOGIN, &account.profile.email).await??;
+    let outcome = request(app, origin, caller, &account, email, password, &guess).await;
+    match &outcome {
+        Err(ChangeError::WrongPassword) => {
+            let (session, client) = (Some(caller.session), Some(&caller.client));
+            let subject = Subject { account: caller.account, session, client, origin };
+            app.refusals.note(Event::EmailChangeRefused, Reason::WrongPassword, subject, app.clock.now());
+        }
+        Err(ChangeError::Throttled(_) | ChangeError::Fault(Fault::Overloaded)) => guess.was_none(app).await?,
+        Ok(()) | Err(_) => {}
+    }
+    outcome
+}
+
+/// The account and the address that it wants, in an order that no two calls can take the other way round.
+fn counted<'a>(account: &'a Account, email: &'a EmailAddress) -> [Whose<'a>; 2] {
+    let mut emails = [account.profile.email.as_str(), email.as_str()];
+    emails.sort_unstable();
+    emails.map(Whose::Email)
+}
+
+async fn request(
+    app: &App,
+    origin: &Origin,
+    caller: &Identity,
+    checked: &Account,
+    email: &EmailAddress,
+    password: Password,
+    guess: &Guess,
+) -> Result<(), ChangeError> {
+    if app.hasher.verify(password, Some(checked.password_hash.clone())).await? == Verdict::Wrong {
+        return Err(ChangeError::WrongPassword);
+    }
+    let holder = accounts::find_by_email(app.reader(), email).await?;
+    let tx = app.begin().await?;
+    throttle::told(
+        app,
+        origin,
+        throttle::spend_in(app, &tx, &limits::EMAIL_REQUEST, Whose::Source(origin.source)).await?,
+    )?;
+    for whose in counted(checked, email) {
+        throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::EMAIL_CHANGE, whose).await?)?;
+    }
+
+    let now = app.clock.now();
+    let account = accounts::find_locked(&tx, caller.account).await?.ok_or(ChangeError::WrongPassword)?;
+    // A reset came in between, or a login that renewed the hash: what was checked says nothing of the password now.
+    if account.password_hash != checked.password_hash {
+        return Err(ChangeError::WrongPassword);
+    }
+    guess.was_right(&tx, origin, now).await?;
+    email_verifications::void(&tx, account.id, Purpose::Change).await?;
+    let wanted = holder.is_none().then_some(account.id);
+    let (token, expires_at) = issue(app, &tx, wanted, email, Purpose::Change, now).await?;
+    let (session, client) = (Some(caller.session), Some(&caller.client));
+    let subject = Subject { account: account.id, session, client, origin };
+    audit::record(&tx, Event::EmailChangeRequested, subject, now).await?;
+    let proof = Mail::VerifyEmail { token: &token, expires_at };
+    outbox::enqueue(app, &tx, wanted.map(|_| email.as_str()), &proof, now).await?;
+    let notice = Mail::EmailChangeRequested { at: now, to: email };
+    outbox::enqueue(app, &tx, Some(&account.profile.email), &notice, now).await?;
+    app.commit(tx).await?;
+
+    app.mail_bell.notify_one();
+    Ok(())
+}
