@@ -106,3 +106,23 @@ def what_keeps_its_schema_is_not_invalid(context, response, case):
     for error in problem["errors"]:
         is_known = any(error["field"] == field and error["message"].startswith(rule) for field, rule in RULES)
         assert is_known, f"the schema takes it, the server does not: {error['field']} {error['message']}"
+
+
+# What an answer is good for next: the operation that gives it, the one that takes it, and the members of its body. Not in
+# the document itself, for there are generators that take the body of a link for a mistake.
+LINKS = [
+    ("signup", "login", {"email": "$request.body#/email", "password": "$request.body#/password"}),
+    ("login", "refreshToken", {"refresh_token": "$response.body#/refresh_token"}),
+    ("refreshToken", "refreshToken", {"refresh_token": "$response.body#/refresh_token"}),
+    ("requestPasswordReset", "resetPassword", {"token": "$response.body#/reset_token", "new_password": "copper-heron-82-drift"}),
+]
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    operations = [one for path in raw_schema["paths"].values() for one in path.values()]
+    by_id = {operation["operationId"]: operation for operation in operations}
+    for giver, taker, body in LINKS:
+        for status, response in by_id[giver]["responses"].items():
+            if status.startswith("2"):
+                response.setdefault("links", {})[taker] = {"operationId": taker, "requestBody": body}

@@ -51,35 +51,6 @@ pub(super) fn example_of(code: Code, fields: &[String]) -> Value {
     serde_json::to_value(problem.details(&RequestId::example(), &public_url())).expect("a problem is JSON")
 }
 
-/// The members of a body, and what each is taken from.
-type Members = &'static [(&'static str, &'static str)];
-
-/// What an answer is good for next: the operation that gives it, the one that takes it, and the members of its body.
-const LINKS: [(&str, &str, Members); 4] = [
-    ("signup", "login", &[("email", "$request.body#/email"), ("password", "$request.body#/password")]),
-    ("login", "refreshToken", &[("refresh_token", "$response.body#/refresh_token")]),
-    ("refreshToken", "refreshToken", &[("refresh_token", "$response.body#/refresh_token")]),
-    (
-        "requestPasswordReset",
-        "resetPassword",
-        &[("token", "$response.body#/reset_token"), ("new_password", "copper-heron-82-drift")],
-    ),
-];
-
-/// The links of a successful answer of that operation; `None` where it has none.
-pub(super) fn links(operation_id: &str) -> Option<Value> {
-    let of_it = LINKS.iter().filter(|(from, ..)| *from == operation_id);
-    let links: Map<String, Value> = of_it
-        .map(|(_, to, members)| {
-            let body: Map<String, Value> =
-                members.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
-            let description = format!("What it answers is good for `{to}`.");
-            ((*to).to_owned(), json!({"operationId": to, "description": description, "requestBody": body}))
-        })
-        .collect();
-    (!links.is_empty()).then_some(Value::Object(links))
-}
-
 /// A header of answers: whether it is always there where it is documented, what it says, and its schema.
 struct Header {
     name: &'static str,

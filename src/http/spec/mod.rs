@@ -184,10 +184,6 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     }
     for (status, response) in &mut responses {
         response["headers"] = answers::headers(status, is_limited);
-        let links = operation["operationId"].as_str().filter(|_| status.starts_with('2')).and_then(answers::links);
-        if let Some(links) = links {
-            response["links"] = links;
-        }
     }
     operation["responses"] = Value::Object(responses.into_iter().collect());
 }
