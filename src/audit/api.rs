@@ -71,7 +71,7 @@ pub struct ListActivityAnswer {
     #[oai(validator(max_items = 100))]
     events: Vec<ActivityEvent>,
     /// For the next page's `cursor`; `null` on the last page.
-    #[oai(nullable, validator(min_length = 22, max_length = 22, pattern = "^[A-Za-z0-9_-]+$"))]
+    #[oai(nullable, validator(min_length = 22, max_length = 22, pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
     next_cursor: Option<String>,
 }
 

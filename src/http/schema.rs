@@ -179,7 +179,7 @@ member_type!(PageLimit, "limit", |limit| Some(limit.get().into()), {
 
 parsed_member!(Cursor);
 member_type!(Cursor, "cursor", |cursor| Some(cursor.to_string().into()), {
-    MetaSchema { pattern: Some("^[A-Za-z0-9_-]+$".to_owned()), ..text(Self::LENGTH, Self::LENGTH) }
+    MetaSchema { pattern: Some("^[A-Za-z0-9_-]{21}[AQgw]$".to_owned()), ..text(Self::LENGTH, Self::LENGTH) }
 });
 
 impl Member for Preferences {
