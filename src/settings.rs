@@ -54,7 +54,7 @@ pub struct Settings {
           value_parser = smtp_timeout)]
     pub smtp_timeout: Duration,
 
-    /// Whom mail comes from: an address, or a name and <address>; needed with --smtp-url, else no-reply at the domain
+    /// Whom mail comes from: an address, or a name and `<address>`; needed with --smtp-url, else no-reply at the domain
     /// of --public-url
     #[arg(long, env = "DOCUMINES_MAIL_FROM", value_name = "MAILBOX", value_parser = mailbox)]
     pub mail_from: Option<Mailbox>,

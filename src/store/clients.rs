@@ -44,7 +44,7 @@ pub async fn insert(
         created_at: Set(now.as_micros()),
         revoked_at: Set(None),
     };
-    row.insert(db).await?;
+    Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 

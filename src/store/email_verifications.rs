@@ -1,7 +1,7 @@
 //! Proofs of an e-mail address that somebody asked for: of the account's own, or of the one that it shall have.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::entity::email_verification::{ActiveModel, Column, Entity};
 use super::{AccountId, StoreError, corrupt};
@@ -55,7 +55,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewVerification<'_>, now: Ti
         expires_at: Set(new.expires_at.as_micros()),
         used_at: Set(None),
     };
-    row.insert(db).await?;
+    Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 

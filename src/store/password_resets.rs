@@ -1,7 +1,7 @@
 //! Password resets that somebody asked for.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::entity::password_reset::{ActiveModel, Column, Entity};
 use super::{AccountId, StoreError};
@@ -26,7 +26,7 @@ pub async fn insert(
         expires_at: Set(expires_at.as_micros()),
         used_at: Set(None),
     };
-    row.insert(db).await?;
+    Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Access and refresh tokens, kept as digests.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::entity::{access_token, refresh_token};
 use super::{SessionId, StoreError};
@@ -22,7 +22,7 @@ pub async fn insert_access(
         issued_at: Set(now.as_micros()),
         expires_at: Set(expires_at.as_micros()),
     };
-    row.insert(db).await?;
+    access_token::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 
@@ -41,7 +41,7 @@ pub async fn insert_refresh(
         expires_at: Set(expires_at.as_micros()),
         spent_at: Set(None),
     };
-    row.insert(db).await?;
+    refresh_token::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 
