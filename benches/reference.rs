@@ -18,6 +18,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use documines_auth::kernel::clock::{Clock, Timestamp};
 use documines_auth::kernel::random::Random;
 use documines_auth::kernel::token::{ClientId, Token};
+use documines_auth::store::writes::Writes;
 use documines_auth::store::{AccountId, clients, sessions, tokens};
 use poem::listener::TcpListener;
 use poem::{Route, Server, get, handler, http::header::CONTENT_TYPE};
@@ -174,10 +175,12 @@ async fn fill(url: &str, accounts: i64, sessions: i64) -> Done {
         let account = AccountId(number * (accounts / sessions).max(1) % accounts + 1);
         let (id, secret) = (ClientId::new(&random), Token::new_client_secret(&random));
         let (access, refresh) = (Token::new_bearer(&random), Token::new_bearer(&random));
-        clients::insert(&tx, &id, &secret.digest(), Some(account), at(now)).await?;
+        let mut writes = Writes::to(&tx);
+        clients::insert(&mut writes, &id, &secret.digest(), Some(account), at(now));
         let session = sessions::open(&tx, account, &id, at(now), at(later)).await?;
-        tokens::insert_access(&tx, &access.digest(), session.id, at(now), at(later)).await?;
-        tokens::insert_refresh(&tx, &refresh.digest(), session.id, at(now), at(later)).await?;
+        tokens::insert_access(&mut writes, &access.digest(), session.id, at(now), at(later));
+        tokens::insert_refresh(&mut writes, &refresh.digest(), session.id, at(now), at(later));
+        writes.run(&tx).await?;
         println!("{} {} {} {}", id.as_str(), secret.expose(), access.expose(), refresh.expose());
     }
     tx.commit().await?;

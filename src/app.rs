@@ -22,6 +22,7 @@ use crate::secret_key;
 use crate::session::identity::Identities;
 use crate::settings::{BadSetting, Settings, Switch};
 use crate::store::StoreError;
+use crate::store::writes::Writes;
 use crate::throttle::Throttle;
 use crate::usage::Tally;
 
@@ -113,6 +114,22 @@ impl App {
     /// Where it may not be.
     pub async fn commit(&self, tx: DatabaseTransaction) -> Result<(), StoreError> {
         self.db.commit(tx).await
+    }
+
+    /// Runs the writes and commits.
+    ///
+    /// # Errors
+    /// As [`Self::commit`], and the writes' own: then nothing of the transaction is kept.
+    pub async fn commit_with(&self, tx: DatabaseTransaction, writes: Writes) -> Result<(), StoreError> {
+        writes.run(&tx).await?;
+        self.commit(tx).await
+    }
+
+    /// For a single statement that acknowledges nothing to anybody, and that a power failure may undo: nobody waits for
+    /// the disk.
+    #[must_use]
+    pub fn writer(&self) -> &DatabaseConnection {
+        self.db.writer()
     }
 
     /// The connections for reading.

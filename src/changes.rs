@@ -9,8 +9,7 @@
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::store::changes::notify;
-use crate::store::{AccountId, StoreError};
+use crate::store::{AccountId, StoreError, changes};
 
 /// How long after a heartbeat was sent other nodes' changes may go unheard: the most that they lag behind.
 const TRUST: Duration = Duration::from_millis(750);
@@ -51,7 +50,7 @@ impl Node {
 async fn beat(app: &App, node: &Node) {
     loop {
         // One that fails needs no word: the trust that it would have brought runs out.
-        let _ = notify(app.reader(), node.heartbeat()).await;
+        let _ = changes::send(app.reader(), node.heartbeat()).await;
         tokio::time::sleep(HEARTBEAT).await;
     }
 }

@@ -199,6 +199,12 @@ impl Database {
         }
     }
 
+    /// The connection for a single statement that need not be on the disk when it returns.
+    #[must_use]
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
     /// The connections for reading.
     #[must_use]
     pub fn reader(&self) -> &DatabaseConnection {

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
 use crate::store::usage::Usage;
+use crate::store::writes::Writes;
 use crate::store::{self, AccountId, SessionId, StoreError};
 
 /// Calls since the last flush, by session.
@@ -19,6 +20,8 @@ pub struct Tally {
 }
 
 const SHARDS: usize = 16;
+/// Sessions that are written down in one message.
+const AT_ONCE: usize = 16;
 
 impl Tally {
     /// Counts one call.
@@ -69,8 +72,10 @@ async fn write(app: &App, usages: &[Usage]) -> Result<(), StoreError> {
     let mut usages = usages.to_vec();
     usages.sort_by_key(|usage| (usage.account.0, usage.session.0));
     let tx = app.begin().await?;
-    for usage in usages {
-        store::usage::add(&tx, usage).await?;
+    for some in usages.chunks(AT_ONCE) {
+        let mut writes = Writes::to(&tx);
+        some.iter().for_each(|usage| store::usage::add(&mut writes, *usage));
+        writes.run(&tx).await?;
     }
     app.commit(tx).await
 }

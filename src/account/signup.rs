@@ -17,6 +17,7 @@ use crate::mail::{Mail, outbox};
 use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::email_verifications::Purpose;
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, clients};
 use crate::throttle::{self, Whose, guess, limits};
 
@@ -148,14 +149,15 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
             return Err(SignupError::UsernameTaken);
         }
     };
+    let mut writes = Writes::to(&tx);
     // What failed while nobody had the address is no concern of whoever has it now.
-    guess::open(app, &tx, origin, &limits::LOGIN, email.as_str(), now).await?;
-    clients::insert(&tx, &client_id, &client_secret.digest(), Some(account.id), now).await?;
+    guess::open(app, &mut writes, origin, &limits::LOGIN, email.as_str(), now);
+    clients::insert(&mut writes, &client_id, &client_secret.digest(), Some(account.id), now);
     let subject = Subject { account: account.id, session: None, client: Some(&client_id), origin };
-    audit::record(&tx, Event::SignedUp, subject, now).await?;
-    let (token, expires_at) = issue(app, &tx, Some(account.id), &email, Purpose::Verify, now).await?;
-    outbox::enqueue(app, &tx, Some(email.as_str()), &Mail::Welcome { token: &token, expires_at }, now).await?;
-    app.commit(tx).await?;
+    audit::record(&mut writes, Event::SignedUp, subject, now);
+    let (token, expires_at) = issue(app, &mut writes, Some(account.id), &email, Purpose::Verify, now);
+    outbox::enqueue(app, &mut writes, Some(email.as_str()), &Mail::Welcome { token: &token, expires_at }, now)?;
+    app.commit_with(tx, writes).await?;
     app.mail_bell.notify_one();
 
     Ok(SignedUp { account, client_id, client_secret })

@@ -13,6 +13,7 @@ use crate::session::identity::Identity;
 use crate::store::accounts::Account;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::email_verifications::{self, Purpose};
+use crate::store::writes::Writes;
 use crate::store::{StoreError, accounts};
 use crate::throttle::guess::{Guess, NoGuess, guess};
 use crate::throttle::{self, Whose, limits};
@@ -122,18 +123,19 @@ async fn request(
     if account.password_hash != checked.password_hash {
         return Err(ChangeError::WrongPassword);
     }
-    guess.was_right(&tx, origin, now).await?;
-    email_verifications::void(&tx, account.id, Purpose::Change).await?;
+    let mut writes = Writes::to(&tx);
+    guess.was_right(&tx, &mut writes, origin, now).await?;
+    email_verifications::void(&mut writes, account.id, Purpose::Change);
     let wanted = holder.is_none().then_some(account.id);
-    let (token, expires_at) = issue(app, &tx, wanted, email, Purpose::Change, now).await?;
+    let (token, expires_at) = issue(app, &mut writes, wanted, email, Purpose::Change, now);
     let (session, client) = (Some(caller.session), Some(&caller.client));
     let subject = Subject { account: account.id, session, client, origin };
-    audit::record(&tx, Event::EmailChangeRequested, subject, now).await?;
+    audit::record(&mut writes, Event::EmailChangeRequested, subject, now);
     let proof = Mail::VerifyEmail { token: &token, expires_at };
-    outbox::enqueue(app, &tx, wanted.map(|_| email.as_str()), &proof, now).await?;
+    outbox::enqueue(app, &mut writes, wanted.map(|_| email.as_str()), &proof, now)?;
     let notice = Mail::EmailChangeRequested { at: now, to: email };
-    outbox::enqueue(app, &tx, Some(&account.profile.email), &notice, now).await?;
-    app.commit(tx).await?;
+    outbox::enqueue(app, &mut writes, Some(&account.profile.email), &notice, now)?;
+    app.commit_with(tx, writes).await?;
 
     app.mail_bell.notify_one();
     Ok(())

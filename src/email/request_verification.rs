@@ -1,7 +1,5 @@
 //! `requestEmailVerification`: a token that proves an account's address goes out to that address.
 
-use sea_orm::ConnectionTrait;
-
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::clock::Timestamp;
@@ -14,6 +12,7 @@ use crate::store::accounts::Account;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, NewVerification, Purpose};
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, accounts};
 use crate::throttle::{self, Whose, limits};
 
@@ -58,13 +57,14 @@ pub async fn request_email_verification(
 
     let now = app.clock.now();
     accounts::find_locked(&tx, holder).await?;
-    email_verifications::void(&tx, holder, Purpose::Verify).await?;
-    let (token, expires_at) = issue(app, &tx, account, email, Purpose::Verify, now).await?;
+    let mut writes = Writes::to(&tx);
+    email_verifications::void(&mut writes, holder, Purpose::Verify);
+    let (token, expires_at) = issue(app, &mut writes, account, email, Purpose::Verify, now);
     let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };
-    audit::record(&tx, Event::EmailVerificationRequested, subject, now).await?;
+    audit::record(&mut writes, Event::EmailVerificationRequested, subject, now);
     let mail = Mail::VerifyEmail { token: &token, expires_at };
-    outbox::enqueue(app, &tx, account.map(|_| email.as_str()), &mail, now).await?;
-    app.commit(tx).await?;
+    outbox::enqueue(app, &mut writes, account.map(|_| email.as_str()), &mail, now)?;
+    app.commit_with(tx, writes).await?;
 
     app.mail_bell.notify_one();
     Ok(())
@@ -72,16 +72,16 @@ pub async fn request_email_verification(
 
 /// Makes a token for that address and keeps its digest; without an account, one that opens nothing. Gives the token back
 /// for the mail that carries it, with its end.
-pub(crate) async fn issue(
+pub(crate) fn issue(
     app: &App,
-    tx: &impl ConnectionTrait,
+    writes: &mut Writes,
     account: Option<AccountId>,
     email: &EmailAddress,
     purpose: Purpose,
     now: Timestamp,
-) -> Result<(Token, Timestamp), StoreError> {
+) -> (Token, Timestamp) {
     let (token, expires_at) = (Token::new_mailed(&app.random), now + app.settings.email_token_ttl);
     let new = NewVerification { digest: &token.digest(), account, email, purpose, expires_at };
-    email_verifications::insert(tx, new, now).await?;
-    Ok((token, expires_at))
+    email_verifications::insert(writes, new, now);
+    (token, expires_at)
 }

@@ -1,7 +1,5 @@
 //! `verifyEmail`: the token that went to an address proves that it is its owner's; a new address takes effect.
 
-use sea_orm::DatabaseTransaction;
-
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::clock::Timestamp;
@@ -14,6 +12,7 @@ use crate::store::accounts::Account;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, Purpose};
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, accounts, changes, password_resets};
 use crate::throttle::{self, Whose, guess, limits};
 
@@ -76,21 +75,22 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
         return Err(VerifyError::InvalidVerificationToken);
     }
     let subject = Subject { account: account.id, session: None, client: Some(&client.id), origin };
+    let mut writes = Writes::to(&tx);
     match claim.purpose {
         Purpose::Verify => {
-            accounts::note_email_verified(&tx, account.id, now).await?;
-            audit::record(&tx, Event::EmailVerified, subject, now).await?;
+            accounts::note_email_verified(&mut writes, account.id, now);
+            audit::record(&mut writes, Event::EmailVerified, subject, now);
         }
         Purpose::Change => {
             if !accounts::set_email(&tx, &account, &claim.email, now).await? {
                 note_refusal(app, origin, client, account.id, Reason::EmailTaken);
                 return Err(VerifyError::EmailTaken);
             }
-            leave_old_address(app, &tx, origin, &account, &claim.email, now).await?;
-            audit::record(&tx, Event::EmailChanged, subject, now).await?;
+            leave_old_address(app, &mut writes, origin, &account, &claim.email, now)?;
+            audit::record(&mut writes, Event::EmailChanged, subject, now);
         }
     }
-    app.commit(tx).await?;
+    app.commit_with(tx, writes).await?;
 
     app.identities.forget(account.id);
     app.mail_bell.notify_one();
@@ -101,24 +101,24 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
 ///
 /// Whatever else went to the old address loses its force: it may be read by somebody else from now on. Sessions go on: the
 /// password is the same and was asked for, and an owner who did not want the change needs theirs to undo it.
-async fn leave_old_address(
+fn leave_old_address(
     app: &App,
-    tx: &DatabaseTransaction,
+    writes: &mut Writes,
     origin: &Origin,
     account: &Account,
     email: &EmailAddress,
     now: Timestamp,
 ) -> Result<(), Fault> {
     for purpose in [Purpose::Verify, Purpose::Change] {
-        email_verifications::void(tx, account.id, purpose).await?;
+        email_verifications::void(writes, account.id, purpose);
     }
-    password_resets::void(tx, account.id).await?;
+    password_resets::void(writes, account.id);
     // What failed while nobody had the address is no concern of whoever has it now.
-    guess::open(app, tx, origin, &limits::LOGIN, email.as_str(), now).await?;
-    changes::announce(tx, account.id).await?;
+    guess::open(app, writes, origin, &limits::LOGIN, email.as_str(), now);
+    changes::announce(writes, account.id);
     let notice = Mail::EmailChanged { at: now, to: email };
     for to in [account.profile.email.as_str(), email.as_str()] {
-        outbox::enqueue(app, tx, Some(to), &notice, now).await?;
+        outbox::enqueue(app, writes, Some(to), &notice, now)?;
     }
     Ok(())
 }

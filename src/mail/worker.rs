@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join_all};
-use sea_orm::ConnectionTrait;
 use tokio::sync::watch;
 
 use super::message::Letter;
@@ -20,8 +19,6 @@ use crate::store::{StoreError, sealed};
 
 /// Mails of a queue that a node carries at once.
 const LANES: usize = 4;
-/// How many mails a lane looks at for one that nobody else takes at the same moment.
-const CHOICE: u64 = 2 * LANES as u64;
 /// How much longer a lease is than connecting and sending may take.
 const MARGIN: Duration = Duration::from_secs(15);
 /// How often a lane looks without the bell: for mail that other nodes left, or that is due again.
@@ -96,22 +93,9 @@ async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Res
 
 /// Leases a mail that is due.
 async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
-    loop {
-        let due = outbox::due(app.reader(), queue, app.clock.now(), CHOICE).await?;
-        if due.is_empty() {
-            return Ok(None);
-        }
-        for id in due {
-            let tx = app.begin().await?;
-            let now = app.clock.now();
-            let until = now + app.settings.smtp_timeout * 2 + MARGIN;
-            let leased = outbox::lease(&tx, id, now, until).await?;
-            app.commit(tx).await?;
-            if leased.is_some() {
-                return Ok(leased);
-            }
-        }
-    }
+    let now = app.clock.now();
+    let until = now + app.settings.smtp_timeout * 2 + MARGIN;
+    outbox::lease(app.writer(), queue, now, until).await
 }
 
 async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<(), Failure> {
@@ -130,46 +114,38 @@ async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<()
 /// Writes down what became of a mail.
 async fn settle(app: &App, mail: &Leased, outcome: Result<(), Failure>) -> Result<(), StoreError> {
     let now = app.clock.now();
-    let tx = app.begin().await?;
     let outcome = match outcome {
         Ok(()) => {
-            outbox::remove(&tx, mail).await?;
+            outbox::remove(app.writer(), mail).await?;
             "sent"
         }
         Err(Failure::Later(error)) if now < mail.give_up_at => {
-            postpone(app, &tx, mail, wait(mail.attempts), &error).await?;
+            postpone(app, mail, wait(mail.attempts), &error).await?;
             "postponed"
         }
         Err(Failure::Unreachable(error)) if now < mail.give_up_at => {
-            postpone(app, &tx, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error).await?;
+            postpone(app, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error).await?;
             "postponed"
         }
         Err(Failure::Later(error) | Failure::Unreachable(error) | Failure::Refused(error)) => {
-            outbox::give_up(&tx, mail, now, &error).await?;
+            outbox::give_up(app.writer(), mail, now, &error).await?;
             let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
             tracing::error!(id, kind, tries, error, "a mail was given up; see documines-auth mail list");
             "given_up"
         }
     };
-    app.commit(tx).await?;
     if let Some(metrics) = &app.metrics {
         metrics.mailed(outcome);
     }
     Ok(())
 }
 
-async fn postpone(
-    app: &App,
-    tx: &impl ConnectionTrait,
-    mail: &Leased,
-    wait: Duration,
-    error: &str,
-) -> Result<(), StoreError> {
+async fn postpone(app: &App, mail: &Leased, wait: Duration, error: &str) -> Result<(), StoreError> {
     // Between four fifths and six fifths of it, so that what failed together does not come back together.
     let [byte] = app.random.bytes();
     let wait = wait * (4 * 255 + 2 * u32::from(byte)) / (5 * 255);
     let due_at = (app.clock.now() + wait).min(mail.give_up_at);
-    outbox::postpone(tx, mail, due_at, error).await?;
+    outbox::postpone(app.writer(), mail, due_at, error).await?;
     let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
     tracing::warn!(id, kind, tries, error, next_try = %due_at, "a mail did not go out; trying again later");
     Ok(())

@@ -9,6 +9,7 @@ use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, accounts, password_resets};
 use crate::throttle::{self, Whose, limits};
 
@@ -55,12 +56,13 @@ pub async fn request_password_reset(
     let expires_at = now + app.settings.reset_token_ttl;
 
     accounts::find_locked(&tx, holder).await?;
-    password_resets::insert(&tx, &token.digest(), account, now, expires_at).await?;
+    let mut writes = Writes::to(&tx);
+    password_resets::insert(&mut writes, &token.digest(), account, now, expires_at);
     let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };
-    audit::record(&tx, Event::PasswordResetRequested, subject, now).await?;
+    audit::record(&mut writes, Event::PasswordResetRequested, subject, now);
     let mail = Mail::PasswordReset { token: &token, expires_at };
-    outbox::enqueue(app, &tx, account.map(|_| email.as_str()), &mail, now).await?;
-    app.commit(tx).await?;
+    outbox::enqueue(app, &mut writes, account.map(|_| email.as_str()), &mail, now)?;
+    app.commit_with(tx, writes).await?;
 
     app.mail_bell.notify_one();
     Ok(token)

@@ -11,6 +11,7 @@ use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, Purpose};
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, accounts, changes, password_resets, sessions};
 use crate::throttle::{self, Whose, guess, limits};
 
@@ -74,20 +75,21 @@ pub async fn reset_password(
     if !password_resets::take(&tx, &digest, now).await? {
         return Err(invalid(account.id));
     }
-    accounts::set_password(&tx, account.id, &hash).await?;
-    sessions::end_all(&tx, account.id, now).await?;
+    let mut writes = Writes::to(&tx);
+    accounts::set_password(&mut writes, account.id, &hash);
+    sessions::end_all(&mut writes, account.id, now);
     // Whoever asked for another address had the old password.
-    email_verifications::void(&tx, account.id, Purpose::Change).await?;
+    email_verifications::void(&mut writes, account.id, Purpose::Change);
     if !app.settings.shows_reset_token() {
         // The token came by mail alone: that proves the address as well as a verification does.
-        accounts::note_email_verified(&tx, account.id, now).await?;
+        accounts::note_email_verified(&mut writes, account.id, now);
     }
-    changes::announce(&tx, account.id).await?;
+    changes::announce(&mut writes, account.id);
     let subject = Subject { account: account.id, session: None, client: Some(&client.id), origin };
-    audit::record(&tx, Event::PasswordReset, subject, now).await?;
-    guess::open(app, &tx, origin, &limits::LOGIN, &account.profile.email, now).await?;
-    outbox::enqueue(app, &tx, Some(&account.profile.email), &Mail::PasswordChanged { at: now }, now).await?;
-    app.commit(tx).await?;
+    audit::record(&mut writes, Event::PasswordReset, subject, now);
+    guess::open(app, &mut writes, origin, &limits::LOGIN, &account.profile.email, now);
+    outbox::enqueue(app, &mut writes, Some(&account.profile.email), &Mail::PasswordChanged { at: now }, now)?;
+    app.commit_with(tx, writes).await?;
 
     app.identities.forget(account.id);
     app.mail_bell.notify_one();

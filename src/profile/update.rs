@@ -5,6 +5,7 @@ use crate::fault::Fault;
 use crate::kernel::origin::Origin;
 use crate::session::identity::Identity;
 use crate::store::audit::{self, Event, Subject};
+use crate::store::writes::Writes;
 use crate::store::{accounts, changes};
 
 pub use crate::store::accounts::ProfileChange;
@@ -13,12 +14,13 @@ pub use crate::store::accounts::ProfileChange;
 pub async fn update_profile(app: &App, origin: &Origin, caller: &Identity, change: ProfileChange) -> Result<(), Fault> {
     let now = app.clock.now();
     let tx = app.begin().await?;
-    accounts::change_profile(&tx, caller.account, change).await?;
+    let mut writes = Writes::to(&tx);
+    accounts::change_profile(&mut writes, caller.account, change);
     let subject =
         Subject { account: caller.account, session: Some(caller.session), client: Some(&caller.client), origin };
-    audit::record(&tx, Event::ProfileUpdated, subject, now).await?;
-    changes::announce(&tx, caller.account).await?;
-    app.commit(tx).await?;
+    audit::record(&mut writes, Event::ProfileUpdated, subject, now);
+    changes::announce(&mut writes, caller.account);
+    app.commit_with(tx, writes).await?;
 
     app.identities.forget(caller.account);
     Ok(())

@@ -1,12 +1,11 @@
 //! Issuing a pair of tokens: what login and refresh have in common.
 
-use sea_orm::ConnectionTrait;
-
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::Token;
 use crate::store::sessions::Session;
-use crate::store::{StoreError, tokens};
+use crate::store::tokens;
+use crate::store::writes::Writes;
 
 /// A fresh pair of one session. The tokens are in the clear here and nowhere else.
 #[derive(Debug)]
@@ -24,12 +23,7 @@ pub struct TokenPair {
 }
 
 /// Makes a pair and keeps its digests.
-pub(super) async fn issue(
-    app: &App,
-    tx: &impl ConnectionTrait,
-    session: &Session,
-    now: Timestamp,
-) -> Result<TokenPair, StoreError> {
+pub(super) fn issue(app: &App, writes: &mut Writes, session: &Session, now: Timestamp) -> TokenPair {
     let pair = TokenPair {
         access_token: Token::new_bearer(&app.random),
         access_expires_at: (now + app.settings.access_token_ttl).min(session.expires_at),
@@ -37,7 +31,7 @@ pub(super) async fn issue(
         refresh_expires_at: session.expires_at,
         issued_at: now,
     };
-    tokens::insert_access(tx, &pair.access_token.digest(), session.id, now, pair.access_expires_at).await?;
-    tokens::insert_refresh(tx, &pair.refresh_token.digest(), session.id, now, pair.refresh_expires_at).await?;
-    Ok(pair)
+    tokens::insert_access(writes, &pair.access_token.digest(), session.id, now, pair.access_expires_at);
+    tokens::insert_refresh(writes, &pair.refresh_token.digest(), session.id, now, pair.refresh_expires_at);
+    pair
 }

@@ -12,6 +12,7 @@ use crate::password::hasher::Verdict;
 use crate::settings::Switch;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, accounts, sessions};
 use crate::throttle::guess::{Guess, NoGuess, guess};
 use crate::throttle::limits;
@@ -128,33 +129,34 @@ async fn attempt(
     if account.password_hash != checked.password_hash {
         return Ok(None);
     }
-    guess.was_right(&tx, origin, now).await?;
+    let mut writes = Writes::to(&tx);
+    guess.was_right(&tx, &mut writes, origin, now).await?;
     if !account.is_active() {
-        app.commit(tx).await?;
+        app.commit_with(tx, writes).await?;
         note_refusal(app, origin, client, account.id, Reason::AccountInactive);
         return Err(LoginError::AccountInactive);
     }
     if app.settings.login_requires_verified_email == Switch::On && account.email_verified_at.is_none() {
-        app.commit(tx).await?;
+        app.commit_with(tx, writes).await?;
         note_refusal(app, origin, client, account.id, Reason::EmailNotVerified);
         return Err(LoginError::EmailNotVerified);
     }
     if let Some(renewed) = &renewed {
-        accounts::set_password(&tx, account.id, renewed).await?;
+        accounts::set_password(&mut writes, account.id, renewed);
     }
     let session = sessions::open(&tx, account.id, &client.id, now, now + app.settings.refresh_token_ttl).await?;
-    let pair = issue(app, &tx, &session, now).await?;
-    accounts::note_login(&tx, account.id, now).await?;
+    let pair = issue(app, &mut writes, &session, now);
+    accounts::note_login(&mut writes, account.id, now);
     // The first login of all is no surprise, wherever it comes from.
     if account.standing.last_login_at.is_some() && !guess.is_from_a_known_source() {
         let source = origin.source.to_string();
         let user_agent = origin.user_agent.as_ref().map(|agent| agent.as_str());
         let notice = Mail::NewDevice { at: now, source: &source, user_agent };
-        outbox::enqueue(app, &tx, Some(&account.profile.email), &notice, now).await?;
+        outbox::enqueue(app, &mut writes, Some(&account.profile.email), &notice, now)?;
     }
     let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id), origin };
-    audit::record(&tx, Event::LoggedIn, subject, now).await?;
-    app.commit(tx).await?;
+    audit::record(&mut writes, Event::LoggedIn, subject, now);
+    app.commit_with(tx, writes).await?;
 
     app.mail_bell.notify_one();
     app.usage.count(account.id, session.id, now);

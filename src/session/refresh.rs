@@ -10,6 +10,7 @@ use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, changes, holders, sessions, tokens};
 use crate::throttle::{self, Whose, limits};
 
@@ -69,11 +70,12 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
         return Err(refuse(session.account));
     }
     let subject = Subject { account: session.account, session: Some(session.id), client: Some(&client.id), origin };
+    let mut writes = Writes::to(&tx);
     if held.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
-        sessions::end(&tx, session.id, now).await?;
-        audit::record(&tx, Event::RefreshTokenReused, subject, now).await?;
-        changes::announce(&tx, session.account).await?;
-        app.commit(tx).await?;
+        sessions::end(&mut writes, session.id, now);
+        audit::record(&mut writes, Event::RefreshTokenReused, subject, now);
+        changes::announce(&mut writes, session.account);
+        app.commit_with(tx, writes).await?;
         app.identities.forget(session.account);
         tracing::warn!(
             account = session.account.0,
@@ -83,10 +85,10 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
         return Err(RefreshError::InvalidRefreshToken);
     }
     // Whether it was spent just now or a moment ago makes no difference within the grace.
-    tokens::spend_refresh(&tx, &digest, now).await?;
-    let pair = issue(app, &tx, &session, now).await?;
-    audit::record(&tx, Event::TokenRefreshed, subject, now).await?;
-    app.commit(tx).await?;
+    tokens::spend_refresh(&mut writes, &digest, now);
+    let pair = issue(app, &mut writes, &session, now);
+    audit::record(&mut writes, Event::TokenRefreshed, subject, now);
+    app.commit_with(tx, writes).await?;
 
     app.usage.count(session.account, session.id, now);
     Ok(pair)

@@ -7,6 +7,7 @@ use sea_orm::{
 use serde_json::Value;
 
 use super::entity::account::{ActiveModel, Column, Entity, Model};
+use super::writes::Writes;
 use super::{AccountId, StoreError, corrupt};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
@@ -211,7 +212,7 @@ pub struct ProfileChange {
 }
 
 /// Changes what `change` names and nothing else.
-pub async fn change_profile(db: &impl ConnectionTrait, id: AccountId, change: ProfileChange) -> Result<(), StoreError> {
+pub fn change_profile(writes: &mut Writes, id: AccountId, change: ProfileChange) {
     let texts = [
         (Column::Organisation, change.organisation.as_ref().map(Name::as_str)),
         (Column::ContactName, change.contact_name.as_ref().map(Name::as_str)),
@@ -221,7 +222,7 @@ pub async fn change_profile(db: &impl ConnectionTrait, id: AccountId, change: Pr
         (Column::Industry, change.industry.as_ref().map(Name::as_str)),
         (Column::UseCase, change.use_case.as_ref().map(Paragraph::as_str)),
     ];
-    let mut row = ActiveModel { id: Set(id.0), ..Default::default() };
+    let mut row = <ActiveModel as Default>::default();
     for (column, text) in texts {
         if let Some(text) = text {
             row.set(column, text.into());
@@ -233,23 +234,22 @@ pub async fn change_profile(db: &impl ConnectionTrait, id: AccountId, change: Pr
     if let Some(enabled) = change.notifications_enabled {
         row.notifications_enabled = Set(enabled);
     }
-    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
-    Ok(())
+    if row.is_changed() {
+        update(writes, id, row);
+    }
 }
 
 /// Replaces the hash of the password.
-pub async fn set_password(db: &impl ConnectionTrait, id: AccountId, hash: &PasswordHash) -> Result<(), StoreError> {
+pub fn set_password(writes: &mut Writes, id: AccountId, hash: &PasswordHash) {
     let row = ActiveModel { password_hash: Set(hash.as_phc().to_owned()), ..Default::default() };
-    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
-    Ok(())
+    update(writes, id, row);
 }
 
 /// Notes that the account's address is its owner's, where that was not known.
-pub async fn note_email_verified(db: &impl ConnectionTrait, id: AccountId, at: Timestamp) -> Result<(), StoreError> {
+pub fn note_email_verified(writes: &mut Writes, id: AccountId, at: Timestamp) {
     let row = ActiveModel { email_verified_at: Set(Some(at.as_micros())), ..Default::default() };
     let unverified = Condition::all().add(Column::Id.eq(id.0)).add(Column::EmailVerifiedAt.is_null());
-    Entity::update_many().set(row).filter(unverified).exec(db).await?;
-    Ok(())
+    writes.add(Entity::update_many().set(row).filter(unverified));
 }
 
 /// Gives the account another address, which is verified; its contact address goes along where it was the same. `false`
@@ -278,17 +278,19 @@ pub async fn set_email(
 }
 
 /// Notes when the account last logged in.
-pub async fn note_login(db: &impl ConnectionTrait, id: AccountId, at: Timestamp) -> Result<(), StoreError> {
+pub fn note_login(writes: &mut Writes, id: AccountId, at: Timestamp) {
     let row = ActiveModel { last_login_at: Set(Some(at.as_micros())), ..Default::default() };
-    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
-    Ok(())
+    update(writes, id, row);
 }
 
 /// Sets the status; anything but [`ACTIVE`] may not log in.
-pub async fn set_status(db: &impl ConnectionTrait, id: AccountId, status: &str) -> Result<(), StoreError> {
+pub fn set_status(writes: &mut Writes, id: AccountId, status: &str) {
     let row = ActiveModel { status: Set(status.to_owned()), ..Default::default() };
-    Entity::update_many().set(row).filter(Column::Id.eq(id.0)).exec(db).await?;
-    Ok(())
+    update(writes, id, row);
+}
+
+fn update(writes: &mut Writes, id: AccountId, row: ActiveModel) {
+    writes.add(Entity::update_many().set(row).filter(Column::Id.eq(id.0)));
 }
 
 fn read(row: Model) -> Result<Account, StoreError> {

@@ -9,6 +9,7 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::entity::audit_event::{ActiveModel, Column, Entity, Model};
+use super::writes::Writes;
 use super::{AccountId, SessionId, StoreError};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::origin::Origin;
@@ -191,20 +192,14 @@ pub struct Recorded {
 }
 
 /// Adds an event. A session that is named stands for the account: it is the one that acts.
-pub async fn record(
-    db: &impl ConnectionTrait,
-    event: Event,
-    subject: Subject<'_>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub fn record(writes: &mut Writes, event: Event, subject: Subject<'_>, now: Timestamp) {
     let is_success = event.outcome() == SUCCESS;
     let row = ActiveModel {
         actor_id: Set(subject.session.filter(|_| is_success).map(|_| subject.account.0)),
         session_id: Set(subject.session.map(|session| session.0)),
         ..row(event, event.outcome(), subject.account, subject.client, Some(subject.origin), now)
     };
-    Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(Entity::insert(row));
 }
 
 /// Adds what was refused.

@@ -4,6 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait};
 
 use super::entity::client::{ActiveModel, Entity, Model};
+use super::writes::Writes;
 use super::{AccountId, StoreError, corrupt};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::{ClientId, Digest};
@@ -30,13 +31,7 @@ impl Client {
 }
 
 /// Registers a client: for one account, or for every one.
-pub async fn insert(
-    db: &impl ConnectionTrait,
-    id: &ClientId,
-    secret: &Digest,
-    owner: Option<AccountId>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub fn insert(writes: &mut Writes, id: &ClientId, secret: &Digest, owner: Option<AccountId>, now: Timestamp) {
     let row = ActiveModel {
         client_id: Set(id.as_str().to_owned()),
         secret_digest: Set(secret.as_bytes().to_vec()),
@@ -44,8 +39,7 @@ pub async fn insert(
         created_at: Set(now.as_micros()),
         revoked_at: Set(None),
     };
-    Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(Entity::insert(row));
 }
 
 /// The client of that name, revoked or not.

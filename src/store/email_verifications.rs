@@ -4,6 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::entity::email_verification::{ActiveModel, Column, Entity};
+use super::writes::Writes;
 use super::{AccountId, StoreError, corrupt};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
@@ -45,7 +46,7 @@ pub struct NewVerification<'a> {
 }
 
 /// Keeps a token. Those asked for before stay: [`void`] them first.
-pub async fn insert(db: &impl ConnectionTrait, new: NewVerification<'_>, now: Timestamp) -> Result<(), StoreError> {
+pub fn insert(writes: &mut Writes, new: NewVerification<'_>, now: Timestamp) {
     let row = ActiveModel {
         digest: Set(new.digest.as_bytes().to_vec()),
         account_id: Set(new.account.map(|account| account.0)),
@@ -55,16 +56,14 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewVerification<'_>, now: Ti
         expires_at: Set(new.expires_at.as_micros()),
         used_at: Set(None),
     };
-    Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(Entity::insert(row));
 }
 
 /// Takes the force of the account's tokens of that purpose.
-pub async fn void(db: &impl ConnectionTrait, account: AccountId, purpose: Purpose) -> Result<(), StoreError> {
+pub fn void(writes: &mut Writes, account: AccountId, purpose: Purpose) {
     let is_change = purpose == Purpose::Change;
     let theirs = Condition::all().add(Column::AccountId.eq(account.0)).add(Column::IsChange.eq(is_change));
-    Entity::delete_many().filter(theirs).exec(db).await?;
-    Ok(())
+    writes.add(Entity::delete_many().filter(theirs));
 }
 
 /// What this token would prove now.

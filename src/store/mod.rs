@@ -1,4 +1,5 @@
-//! Queries, one file a table family. Each takes the connection or transaction to run on, and begins none itself.
+//! Queries, one file a table family. Each takes the connection or transaction to run on, and begins none itself. What
+//! gives nothing back takes the [`writes::Writes`] that it goes with instead.
 //!
 //! What is absent is no error: a look-up gives `Option`. A conditional update tells whether it hit.
 
@@ -19,6 +20,7 @@ pub mod sessions;
 pub mod throttles;
 pub mod tokens;
 pub mod usage;
+pub mod writes;
 
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};

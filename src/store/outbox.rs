@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 
 use super::StoreError;
 use super::entity::outbox::{ActiveModel, Column, Entity, Model};
+use super::writes::Writes;
 use crate::kernel::clock::Timestamp;
 
 /// How long mail is tried, where it says nothing else.
@@ -83,7 +85,7 @@ pub enum Queue {
 }
 
 /// Puts a mail in.
-pub async fn insert(db: &impl ConnectionTrait, mail: NewMail, now: Timestamp) -> Result<(), StoreError> {
+pub fn insert(writes: &mut Writes, mail: NewMail, now: Timestamp) {
     let row = ActiveModel {
         id: NotSet,
         created_at: Set(now.as_micros()),
@@ -95,8 +97,7 @@ pub async fn insert(db: &impl ConnectionTrait, mail: NewMail, now: Timestamp) ->
         given_up_at: Set(None),
         last_error: Set(None),
     };
-    Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(Entity::insert(row));
 }
 
 /// How many mails wait, and how many were given up.
@@ -106,47 +107,40 @@ pub async fn count(db: &impl ConnectionTrait) -> Result<Count, StoreError> {
     Ok(Count { waiting, given_up })
 }
 
-/// The numbers of the `limit` mails that are due the longest.
-pub async fn due(db: &impl ConnectionTrait, queue: Queue, now: Timestamp, limit: u64) -> Result<Vec<i64>, StoreError> {
+/// Takes on, until then, the mail that is due the longest, and counts the try. Of many nodes at once each gets another
+/// one; `None` where none is left.
+pub async fn lease(
+    db: &impl ConnectionTrait,
+    queue: Queue,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Leased>, StoreError> {
     let tried = match queue {
         Queue::New => Column::Attempts.eq(0),
         Queue::Again => Column::Attempts.gt(0),
     };
-    let ids = Entity::find()
+    let next = Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(Column::DueAt.lte(now.as_micros()))
         .filter(tried)
         .order_by_asc(Column::DueAt)
         .order_by_asc(Column::Id)
-        .limit(limit);
-    Ok(ids.into_tuple().all(db).await?)
-}
-
-/// Takes a mail on, until then, and counts the try. `None` where it is gone, or not due (any more): of many nodes at
-/// once, one wins.
-pub async fn lease(
-    db: &impl ConnectionTrait,
-    id: i64,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<Option<Leased>, StoreError> {
+        .limit(1)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_query();
     let leased = Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(until.as_micros()))
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
         // Without an error, and yet tried: a node has it.
         .col_expr(Column::LastError, Expr::value(None::<String>))
-        .filter(Column::Id.eq(id))
-        .filter(Column::DueAt.lte(now.as_micros()))
-        .exec(db)
+        .filter(Expr::col(Column::Id).eq(Expr::SubQuery(None, Box::new(next.into()))))
+        .exec_with_returning(db)
         .await?;
-    if leased.rows_affected == 0 {
-        return Ok(None);
-    }
     let read = |row: Model| {
         let created_at = Timestamp::from_micros(row.created_at);
         Leased {
-            id,
+            id: row.id,
             created_at,
             kind: row.kind,
             sealed_mail: row.sealed_mail,
@@ -155,7 +149,7 @@ pub async fn lease(
             until,
         }
     };
-    Ok(Entity::find_by_id(id).one(db).await?.map(read))
+    Ok(leased.into_iter().next().map(read))
 }
 
 /// Takes a mail out once it is on its way.

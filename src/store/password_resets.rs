@@ -4,21 +4,16 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::entity::password_reset::{ActiveModel, Column, Entity};
+use super::writes::Writes;
 use super::{AccountId, StoreError};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::Digest;
 
 /// Keeps a reset for `account`, in place of those asked for before. Without an account it does the same work for a token
 /// that opens nothing.
-pub async fn insert(
-    db: &impl ConnectionTrait,
-    digest: &Digest,
-    account: Option<AccountId>,
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<(), StoreError> {
+pub fn insert(writes: &mut Writes, digest: &Digest, account: Option<AccountId>, now: Timestamp, expires_at: Timestamp) {
     // The same statement runs for a stranger and hits nothing.
-    void(db, account.unwrap_or(AccountId::NOBODY)).await?;
+    void(writes, account.unwrap_or(AccountId::NOBODY));
     let row = ActiveModel {
         digest: Set(digest.as_bytes().to_vec()),
         account_id: Set(account.map(|account| account.0)),
@@ -26,14 +21,12 @@ pub async fn insert(
         expires_at: Set(expires_at.as_micros()),
         used_at: Set(None),
     };
-    Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(Entity::insert(row));
 }
 
 /// Takes the force of whatever was asked for `account`.
-pub async fn void(db: &impl ConnectionTrait, account: AccountId) -> Result<(), StoreError> {
-    Entity::delete_many().filter(Column::AccountId.eq(account.0)).exec(db).await?;
-    Ok(())
+pub fn void(writes: &mut Writes, account: AccountId) {
+    writes.add(Entity::delete_many().filter(Column::AccountId.eq(account.0)));
 }
 
 /// The account that this token would open now.

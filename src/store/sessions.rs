@@ -1,9 +1,11 @@
 //! Sessions: one a login; its tokens belong to it and end with it.
 
 use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::entity::session::{ActiveModel, Column, Entity, Model};
+use super::writes::Writes;
 use super::{AccountId, SessionId, StoreError, corrupt};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::ClientId;
@@ -52,23 +54,18 @@ pub async fn open(
 }
 
 /// Ends one session.
-pub async fn end(db: &impl ConnectionTrait, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
-    end_where(db, Column::Id.eq(id.0), now).await
+pub fn end(writes: &mut Writes, id: SessionId, now: Timestamp) {
+    end_where(writes, Column::Id.eq(id.0), now);
 }
 
 /// Ends every session of an account.
-pub async fn end_all(db: &impl ConnectionTrait, account: AccountId, now: Timestamp) -> Result<(), StoreError> {
-    end_where(db, Column::AccountId.eq(account.0), now).await
+pub fn end_all(writes: &mut Writes, account: AccountId, now: Timestamp) {
+    end_where(writes, Column::AccountId.eq(account.0), now);
 }
 
-async fn end_where(
-    db: &impl ConnectionTrait,
-    which: sea_orm::sea_query::SimpleExpr,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+fn end_where(writes: &mut Writes, which: SimpleExpr, now: Timestamp) {
     let row = ActiveModel { ended_at: Set(Some(now.as_micros())), ..Default::default() };
-    Entity::update_many().set(row).filter(which).filter(Column::EndedAt.is_null()).exec(db).await?;
-    Ok(())
+    writes.add(Entity::update_many().set(row).filter(which).filter(Column::EndedAt.is_null()));
 }
 
 fn read(row: Model) -> Result<Session, StoreError> {

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::StoreError;
 use super::entity::throttle::{ActiveModel, Column, Entity, Model};
+use super::writes::Writes;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::rate_limit::Counter;
 use crate::kernel::token::Digest;
@@ -30,14 +31,10 @@ pub async fn hold<const N: usize>(db: &impl ConnectionTrait, keys: [Digest; N]) 
 }
 
 /// Writes counters down.
-pub async fn write<const N: usize>(
-    db: &impl ConnectionTrait,
-    counters: [(Digest, Counter); N],
-) -> Result<(), StoreError> {
+pub fn write<const N: usize>(writes: &mut Writes, counters: [(Digest, Counter); N]) {
     let columns = [Column::Count, Column::Until, Column::ExpiresAt];
     let replace = OnConflict::column(Column::Digest).update_columns(columns).to_owned();
-    Entity::insert_many(rows(counters)).on_conflict(replace).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(Entity::insert_many(rows(counters)).on_conflict(replace));
 }
 
 fn rows<const N: usize>(mut counters: [(Digest, Counter); N]) -> impl Iterator<Item = ActiveModel> {

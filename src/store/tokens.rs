@@ -1,39 +1,27 @@
 //! Access and refresh tokens, kept as digests.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use super::SessionId;
 use super::entity::{access_token, refresh_token};
-use super::{SessionId, StoreError};
+use super::writes::Writes;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::Digest;
 
 /// Keeps an access token.
-pub async fn insert_access(
-    db: &impl ConnectionTrait,
-    digest: &Digest,
-    session: SessionId,
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<(), StoreError> {
+pub fn insert_access(writes: &mut Writes, digest: &Digest, session: SessionId, now: Timestamp, expires_at: Timestamp) {
     let row = access_token::ActiveModel {
         digest: Set(digest.as_bytes().to_vec()),
         session_id: Set(session.0),
         issued_at: Set(now.as_micros()),
         expires_at: Set(expires_at.as_micros()),
     };
-    access_token::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(access_token::Entity::insert(row));
 }
 
 /// Keeps a refresh token.
-pub async fn insert_refresh(
-    db: &impl ConnectionTrait,
-    digest: &Digest,
-    session: SessionId,
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<(), StoreError> {
+pub fn insert_refresh(writes: &mut Writes, digest: &Digest, session: SessionId, now: Timestamp, expires_at: Timestamp) {
     let row = refresh_token::ActiveModel {
         digest: Set(digest.as_bytes().to_vec()),
         session_id: Set(session.0),
@@ -41,18 +29,15 @@ pub async fn insert_refresh(
         expires_at: Set(expires_at.as_micros()),
         spent_at: Set(None),
     };
-    refresh_token::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    writes.add(refresh_token::Entity::insert(row));
 }
 
-/// Marks a refresh token as spent. `false` where it already was: of many at once, one wins.
-pub async fn spend_refresh(db: &impl ConnectionTrait, digest: &Digest, now: Timestamp) -> Result<bool, StoreError> {
+/// Marks a refresh token as spent, where it was not.
+pub fn spend_refresh(writes: &mut Writes, digest: &Digest, now: Timestamp) {
     let row = refresh_token::ActiveModel { spent_at: Set(Some(now.as_micros())), ..Default::default() };
-    let spent = refresh_token::Entity::update_many()
+    let unspent = refresh_token::Entity::update_many()
         .set(row)
         .filter(refresh_token::Column::Digest.eq(digest.as_bytes().to_vec()))
-        .filter(refresh_token::Column::SpentAt.is_null())
-        .exec(db)
-        .await?;
-    Ok(spent.rows_affected == 1)
+        .filter(refresh_token::Column::SpentAt.is_null());
+    writes.add(unspent);
 }

@@ -22,6 +22,7 @@ use crate::kernel::origin::{Origin, Source};
 use crate::kernel::rate_limit::{Counter, Ladder, Policy, Standing, Throttled};
 use crate::kernel::token::Digest;
 use crate::store::audit::Reason;
+use crate::store::writes::Writes;
 use crate::store::{StoreError, throttles};
 
 /// How guesses at one kind of secret are limited.
@@ -116,8 +117,9 @@ pub async fn guess(
         Ok(after) => after,
         Err(no) => return Ok(Err(told(app, origin, no))),
     };
-    write(&tx, keys, is_known, after).await?;
-    app.commit(tx).await?;
+    let mut writes = Writes::to(&tx);
+    write(&mut writes, keys, is_known, after);
+    app.commit_with(tx, writes).await?;
     let _ = origin.standings.note(Ok(Some(limits.standing(after.pair, now))));
     Ok(Ok(Guess { limits, counted: Some(Counted { keys, is_known, at: now, before, after }) }))
 }
@@ -134,6 +136,7 @@ impl Guess {
     pub async fn was_right(
         &self,
         tx: &impl ConnectionTrait,
+        writes: &mut Writes,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -141,8 +144,8 @@ impl Guess {
         let kept = hold(tx, counted.keys, counted.is_known).await?;
         let mut counters = counted.without_it(self.limits, kept, now);
         (counters.pair, counters.row) = (Counter::NEW, Counter::NEW);
-        write(tx, counted.keys, counted.is_known, counters).await?;
-        throttles::write(tx, [(counted.keys.known, self.limits.known(now))]).await?;
+        write(writes, counted.keys, counted.is_known, counters);
+        throttles::write(writes, [(counted.keys.known, self.limits.known(now))]);
         let _ = origin.standings.note(Ok(Some(self.limits.standing(Counter::NEW, now))));
         Ok(())
     }
@@ -153,28 +156,22 @@ impl Guess {
         let tx = app.begin().await?;
         let kept = hold(&tx, counted.keys, counted.is_known).await?;
         let counters = counted.without_it(self.limits, kept, app.clock.now());
-        write(&tx, counted.keys, counted.is_known, counters).await?;
-        app.commit(tx).await
+        let mut writes = Writes::to(&tx);
+        write(&mut writes, counted.keys, counted.is_known, counters);
+        app.commit_with(tx, writes).await
     }
 }
 
 /// Opens an account whose owner has proved themselves in another way: all failures are forgotten, and the source is
 /// known. In the transaction of that proof.
-pub async fn open(
-    app: &App,
-    tx: &impl ConnectionTrait,
-    origin: &Origin,
-    limits: &'static Guessing,
-    email: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub fn open(app: &App, writes: &mut Writes, origin: &Origin, limits: &'static Guessing, email: &str, now: Timestamp) {
     if !app.throttle.is_on {
-        return Ok(());
+        return;
     }
     let keys = Keys::new(&app.throttle, limits, email, origin.source);
     let forgotten = [keys.pair, keys.row, keys.strangers].map(|key| (key, Counter::NEW));
-    throttles::write(tx, forgotten).await?;
-    throttles::write(tx, [(keys.known, limits.known(now))]).await
+    throttles::write(writes, forgotten);
+    throttles::write(writes, [(keys.known, limits.known(now))]);
 }
 
 impl Guessing {
@@ -257,12 +254,12 @@ async fn hold(tx: &impl ConnectionTrait, keys: Keys, is_known: bool) -> Result<C
     Ok(Counters { pair, row, strangers, source })
 }
 
-async fn write(tx: &impl ConnectionTrait, keys: Keys, is_known: bool, new: Counters) -> Result<(), StoreError> {
+fn write(writes: &mut Writes, keys: Keys, is_known: bool, new: Counters) {
     let (pair, row) = ((keys.pair, new.pair), (keys.row, new.row));
     if is_known {
-        return throttles::write(tx, [pair, row]).await;
+        return throttles::write(writes, [pair, row]);
     }
-    throttles::write(tx, [pair, row, (keys.strangers, new.strangers), (keys.source, new.source)]).await
+    throttles::write(writes, [pair, row, (keys.strangers, new.strangers), (keys.source, new.source)]);
 }
 
 fn told(app: &App, origin: &Origin, no: NoGuess) -> NoGuess {

@@ -17,6 +17,7 @@ use crate::kernel::rate_limit::{Counter, Policy, Standing, Throttled};
 use crate::kernel::seal::Sealer;
 use crate::kernel::token::{ClientId, Digest};
 use crate::store::audit::{Event, Reason, Subject};
+use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, throttles};
 
 /// Whether there are limits, and the names under which they are kept.
@@ -120,7 +121,9 @@ pub async fn spend_in(
     let now = app.clock.now();
     match weigh(app, policy, kept, now) {
         Ok(spent) => {
-            throttles::write(tx, [(key, spent)]).await?;
+            let mut writes = Writes::to(tx);
+            throttles::write(&mut writes, [(key, spent)]);
+            writes.run(tx).await?;
             Ok(Ok(Some(standing(policy, spent, now))))
         }
         Err(throttled) => Ok(Err(throttled)),

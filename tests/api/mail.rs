@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use documines_auth::store::outbox::{self, NewMail};
+use documines_auth::store::writes::Writes;
 
 use crate::support::{NEW_PASSWORD, TestApp, hours, seconds};
 
@@ -116,10 +117,9 @@ async fn a_letter_sealed_with_another_key_stays_and_does_not_stop_the_others() {
     let tx = app.app.begin().await.unwrap();
     let now = app.app.clock.now();
     let sealed_mail = b"sealed with a key that was thrown away".to_vec();
-    outbox::insert(&tx, NewMail { kind: "password_reset", sealed_mail, give_up_at: now + hours(24) }, now)
-        .await
-        .unwrap();
-    app.app.commit(tx).await.unwrap();
+    let mut writes = Writes::to(&tx);
+    outbox::insert(&mut writes, NewMail { kind: "password_reset", sealed_mail, give_up_at: now + hours(24) }, now);
+    app.app.commit_with(tx, writes).await.unwrap();
     app.sign_up("thandi").await.request_reset().await;
 
     assert_eq!(app.deliver_mail().await.len(), 1);

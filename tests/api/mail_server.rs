@@ -8,7 +8,7 @@ use std::time::Duration;
 use documines_auth::housekeeping;
 use documines_auth::mail::worker;
 use documines_auth::metrics;
-use documines_auth::store::outbox::{self, Entry};
+use documines_auth::store::outbox::{self, Entry, Queue};
 use futures_util::future::join_all;
 use serde_json::Value;
 
@@ -317,24 +317,21 @@ async fn mail_that_another_node_has_is_left_to_it_until_its_lease_is_over() {
     let app = TestApp::start().await;
     welcome(&app, &["thandi"]).await;
     let id = entry(&app).await.id;
-    let lease = async || {
-        let (tx, now) = (app.app.begin().await.unwrap(), app.app.clock.now());
-        let leased = outbox::lease(&tx, id, now, now + seconds(60)).await.unwrap();
-        app.app.commit(tx).await.unwrap();
-        leased
+    let lease = async |queue| {
+        let now = app.app.clock.now();
+        outbox::lease(app.app.writer(), queue, now, now + seconds(60)).await.unwrap()
     };
-    let first = lease().await.unwrap();
-    assert!(lease().await.is_none());
+    let first = lease(Queue::New).await.unwrap();
+    assert!(lease(Queue::New).await.is_none());
+    assert!(lease(Queue::Again).await.is_none());
     assert!(app.deliver_mail().await.is_empty());
     // Nor can an operator take it from that node.
     assert!(!outbox::retry(app.app.reader(), id, app.app.clock.now()).await.unwrap_or(false));
     app.advance(seconds(61));
-    let second = lease().await.unwrap();
+    let second = lease(Queue::Again).await.unwrap();
     assert_eq!((first.attempts, second.attempts), (1, 2));
     // Whoever comes back late has no say any more.
-    let (tx, now) = (app.app.begin().await.unwrap(), app.app.clock.now());
-    outbox::give_up(&tx, &first, now, "too late").await.unwrap();
-    app.app.commit(tx).await.unwrap();
+    outbox::give_up(app.app.writer(), &first, app.app.clock.now(), "too late").await.unwrap();
     assert_eq!(count(&app).await, (1, 0));
     app.advance(seconds(61));
     assert_eq!(app.deliver_mail().await.len(), 1);

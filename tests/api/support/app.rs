@@ -15,6 +15,7 @@ use documines_auth::mail::worker;
 use documines_auth::server;
 use documines_auth::settings::Settings;
 use documines_auth::store::accounts::{self, Account};
+use documines_auth::store::writes::Writes;
 use documines_auth::store::{AccountId, audit, clients, outbox};
 use documines_auth::usage;
 use poem::endpoint::BoxEndpoint;
@@ -124,8 +125,9 @@ impl TestApp {
     pub(crate) async fn platform_client(&self) -> Caller<'_> {
         let (id, secret) = (ClientId::new(&self.app.random), Token::new_client_secret(&self.app.random));
         let tx = self.app.begin().await.unwrap();
-        clients::insert(&tx, &id, &secret.digest(), None, self.app.clock.now()).await.unwrap();
-        self.app.commit(tx).await.unwrap();
+        let mut writes = Writes::to(&tx);
+        clients::insert(&mut writes, &id, &secret.digest(), None, self.app.clock.now());
+        self.app.commit_with(tx, writes).await.unwrap();
         self.anon().with_client(id.as_str(), secret.expose())
     }
 
@@ -142,8 +144,9 @@ impl TestApp {
     /// Gives an account another status, as an administrator would.
     pub(crate) async fn set_status(&self, id: AccountId, status: &str) {
         let tx = self.app.begin().await.unwrap();
-        accounts::set_status(&tx, id, status).await.unwrap();
-        self.app.commit(tx).await.unwrap();
+        let mut writes = Writes::to(&tx);
+        accounts::set_status(&mut writes, id, status);
+        self.app.commit_with(tx, writes).await.unwrap();
         self.app.identities.forget(id);
     }
 

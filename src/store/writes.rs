@@ -1,0 +1,57 @@
+//! Writes that give nothing back, gathered and sent together.
+
+use sea_orm::sea_query::Values;
+use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, StatementBuilder};
+
+use super::StoreError;
+
+/// The writes of a transaction, in their order. Nothing is written before [`Self::run`].
+///
+/// SQLite has a thread of its own, and each message to it and back wakes two threads: that costs more than most
+/// statements do. So there they go in one. PostgreSQL takes one at a time.
+#[derive(Debug)]
+pub struct Writes {
+    backend: DbBackend,
+    statements: Vec<Statement>,
+}
+
+impl Writes {
+    /// None yet, for the kind of database that `db` is of.
+    pub fn to(db: &impl ConnectionTrait) -> Self {
+        Self { backend: db.get_database_backend(), statements: Vec::new() }
+    }
+
+    /// Adds an insert, update or delete.
+    pub(super) fn add<S: StatementBuilder>(&mut self, query: impl QueryTrait<QueryStatement = S>) {
+        let statement = query.into_query().build(&self.backend);
+        self.statements.push(statement);
+    }
+
+    /// Adds a statement that PostgreSQL alone knows; on SQLite there is no need of it.
+    pub(super) fn add_on_postgres(&mut self, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) {
+        if self.backend == DbBackend::Postgres {
+            self.statements.push(Statement::from_sql_and_values(self.backend, sql, values));
+        }
+    }
+
+    /// Runs them. Where one fails, those before it are undone with the transaction alone.
+    ///
+    /// # Errors
+    /// The first one's that fails; those after it do not run.
+    pub async fn run(self, db: &impl ConnectionTrait) -> Result<(), StoreError> {
+        for statement in self.messages() {
+            db.execute_raw(statement).await?;
+        }
+        Ok(())
+    }
+
+    fn messages(self) -> Vec<Statement> {
+        if self.backend != DbBackend::Sqlite || self.statements.len() < 2 {
+            return self.statements;
+        }
+        let sql = self.statements.iter().map(|statement| statement.sql.as_str()).collect::<Vec<_>>().join("; ");
+        // Each statement takes its values from where the one before it stopped.
+        let values = self.statements.into_iter().filter_map(|statement| statement.values).flat_map(|Values(all)| all);
+        vec![Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)]
+    }
+}
