@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
 
 use crate::audit::refusals::Refusals;
@@ -24,6 +24,7 @@ use crate::settings::{BadSetting, Settings, Switch};
 use crate::store::StoreError;
 use crate::store::writes::Writes;
 use crate::throttle::Throttle;
+use crate::transaction::Transaction;
 use crate::usage::Tally;
 
 /// The server's parts. One per process; tests make one each.
@@ -104,7 +105,7 @@ impl App {
     ///
     /// # Errors
     /// Where the database gives none in time.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.db.begin().await
     }
 
@@ -112,7 +113,7 @@ impl App {
     ///
     /// # Errors
     /// Where it may not be.
-    pub async fn commit(&self, tx: DatabaseTransaction) -> Result<(), StoreError> {
+    pub async fn commit(&self, tx: Transaction) -> Result<(), StoreError> {
         self.db.commit(tx).await
     }
 
@@ -120,16 +121,17 @@ impl App {
     ///
     /// # Errors
     /// As [`Self::commit`], and the writes' own: then nothing of the transaction is kept.
-    pub async fn commit_with(&self, tx: DatabaseTransaction, writes: Writes) -> Result<(), StoreError> {
-        writes.run(&tx).await?;
-        self.commit(tx).await
+    pub async fn commit_with(&self, tx: Transaction, writes: Writes) -> Result<(), StoreError> {
+        self.db.commit_with(tx, writes).await
     }
 
-    /// For a single statement that acknowledges nothing to anybody, and that a power failure may undo: nobody waits for
-    /// the disk.
-    #[must_use]
-    pub fn writer(&self) -> &DatabaseConnection {
-        self.db.writer()
+    /// Runs the writes and commits, without waiting for the disk: for what is acknowledged to nobody, and does no harm
+    /// where a power failure undoes it.
+    ///
+    /// # Errors
+    /// As [`Self::commit_with`].
+    pub async fn commit_unsynced(&self, tx: Transaction, writes: Writes) -> Result<(), StoreError> {
+        tx.commit(writes).await
     }
 
     /// The connections for reading.

@@ -10,7 +10,7 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 
@@ -18,23 +18,24 @@ use crate::journal::Journal;
 use crate::settings::{BadSetting, Location};
 use crate::store::StoreError;
 use crate::store::changes::CHANNEL;
+use crate::store::writes::Writes;
+use crate::transaction::{SqliteWriter, Transaction};
 
 /// One database: an SQLite file for one process, or PostgreSQL for any number of them.
 ///
-/// SQLite has one writer at a time. With one connection for it, writers wait in our pool, in order and without
+/// SQLite has one writer at a time. With one connection for it, writers wait for their turn in order and without
 /// "database is locked"; WAL lets the readers go on meanwhile. PostgreSQL has one pool for both.
 #[derive(Clone, Debug)]
 pub struct Database {
-    writer: DatabaseConnection,
     reader: DatabaseConnection,
-    pools: Pools,
+    kind: Kind,
 }
 
 #[derive(Clone, Debug)]
-enum Pools {
-    /// The one that writes, and those that read; and what makes commits durable.
-    Sqlite { pools: [SqlitePool; 2], journal: Journal },
-    /// One for both.
+enum Kind {
+    /// What writes, what reads, and what makes commits durable.
+    Sqlite { writer: SqliteWriter, readers: SqlitePool, journal: Journal },
+    /// One pool for both.
     Postgres(PgPool),
 }
 
@@ -115,24 +116,20 @@ impl Database {
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .min_connections(1)
-                .acquire_timeout(PATIENCE)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // A local file does not drop its connections; asking it each time would double every query.
-                .test_before_acquire(false)
-        };
         let file = options.get_filename().to_path_buf();
-        let writer = pool(1).connect_with(options.clone()).await?;
-        let reader = pool(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Self {
-            writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
-            reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader.clone()),
-            pools: Pools::Sqlite { pools: [writer, reader], journal: Journal::start(&file)? },
-        })
+        let writer = SqliteWriter::open(options.clone()).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .min_connections(1)
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // A local file does not drop its connections; asking it each time would double every query.
+            .test_before_acquire(false)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await?;
+        let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone());
+        Ok(Self { reader, kind: Kind::Sqlite { writer, readers, journal: Journal::start(&file)? } })
     }
 
     async fn open_postgres(options: PgConnectOptions) -> Result<Self, sea_orm::SqlxError> {
@@ -145,8 +142,8 @@ impl Database {
             .test_before_acquire(false)
             .connect_with(options.application_name("documines-auth"))
             .await?;
-        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        Ok(Self { writer: connection.clone(), reader: connection, pools: Pools::Postgres(pool) })
+        let reader = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+        Ok(Self { reader, kind: Kind::Postgres(pool) })
     }
 
     /// Brings the schema up to date. Any number of nodes may do so at once: they take turns.
@@ -154,55 +151,56 @@ impl Database {
     /// # Errors
     /// Where a change fails. On PostgreSQL then none is made, on SQLite those before it stay.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        if !self.is_shared() {
-            Migrator::up(&self.writer, None).await?;
+        if let Kind::Sqlite { writer, .. } = &self.kind {
+            let alone = connect_alone(writer.options()).await?;
+            Migrator::up(&alone, None).await?;
+            alone.close().await?;
             return self.make_durable().await;
         }
-        let tx = self.writer.begin().await?;
+        let tx = self.reader.begin().await?;
         tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
         Migrator::up(&tx, None).await?;
-        self.commit(tx).await
+        self.commit(Transaction::on_postgres(tx)).await
     }
 
-    /// Begins a transaction that will write.
-    ///
-    /// On SQLite it takes the write lock at once: one that reads first and then wants to write would be refused,
-    /// however patient it is, where another wrote in between. On PostgreSQL, rules lock the account that they concern.
+    /// Begins a transaction that will write. On SQLite it has the database to itself; on PostgreSQL, rules lock the
+    /// account that they concern.
     ///
     /// # Errors
     /// Where no connection comes free in time.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(self.writer.begin_with_options(options).await?)
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        match &self.kind {
+            Kind::Sqlite { writer, .. } => writer.begin(PATIENCE).await,
+            Kind::Postgres(_) => Ok(Transaction::on_postgres(self.reader.begin().await?)),
+        }
     }
 
     /// Commits: when this returns, what was written is on the disk.
     ///
     /// # Errors
     /// Where it may not be.
-    #[expect(clippy::disallowed_methods, reason = "this is what adds the rest")]
-    pub async fn commit(&self, tx: DatabaseTransaction) -> Result<(), StoreError> {
-        tx.commit().await?;
+    pub async fn commit(&self, tx: Transaction) -> Result<(), StoreError> {
+        let none = Writes::to(&tx);
+        self.commit_with(tx, none).await
+    }
+
+    /// Runs the writes and commits.
+    ///
+    /// # Errors
+    /// As [`Self::commit`], and the writes' own: then nothing of the transaction is kept.
+    pub async fn commit_with(&self, tx: Transaction, writes: Writes) -> Result<(), StoreError> {
+        tx.commit(writes).await?;
         self.make_durable().await
     }
 
     /// PostgreSQL has done so by itself when a commit returns.
     async fn make_durable(&self) -> Result<(), StoreError> {
-        match &self.pools {
-            Pools::Sqlite { journal, .. } => {
+        match &self.kind {
+            Kind::Sqlite { journal, .. } => {
                 journal.sync().await.map_err(|error| StoreError::Unavailable(DbErr::Custom(error.to_string())))
             }
-            Pools::Postgres(_) => Ok(()),
+            Kind::Postgres(_) => Ok(()),
         }
-    }
-
-    /// The connection for a single statement that need not be on the disk when it returns.
-    #[must_use]
-    pub fn writer(&self) -> &DatabaseConnection {
-        &self.writer
     }
 
     /// The connections for reading.
@@ -214,7 +212,7 @@ impl Database {
     /// Whether other nodes may change the database too.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self.pools, Pools::Postgres(_))
+        matches!(self.kind, Kind::Postgres(_))
     }
 
     /// One of the connections, which from now on hears what the nodes tell each other; `None` where there is no other node.
@@ -222,7 +220,7 @@ impl Database {
     /// # Errors
     /// Where it cannot be made.
     pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
-        let Pools::Postgres(pool) = &self.pools else { return Ok(None) };
+        let Kind::Postgres(pool) = &self.kind else { return Ok(None) };
         let mut listener = PgListener::connect_with(pool).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
@@ -232,11 +230,12 @@ impl Database {
     /// Connections that are open, and those of them that nobody uses.
     #[must_use]
     pub fn connections(&self) -> (usize, usize) {
-        let sizes = match &self.pools {
-            Pools::Sqlite { pools, .. } => pools.iter().map(|pool| (pool.size(), pool.num_idle())).collect(),
-            Pools::Postgres(pool) => vec![(pool.size(), pool.num_idle())],
-        };
-        sizes.into_iter().fold((0, 0), |(open, idle), (size, unused)| (open + size as usize, idle + unused))
+        match &self.kind {
+            Kind::Sqlite { writer, readers, .. } => {
+                (readers.size() as usize + 1, readers.num_idle() + usize::from(writer.is_idle()))
+            }
+            Kind::Postgres(pool) => (pool.size() as usize, pool.num_idle()),
+        }
     }
 
     /// Answers if the database does, and keeps what it is given.
@@ -254,8 +253,17 @@ impl Database {
     /// Where a connection does not close cleanly.
     pub async fn close(self) -> Result<(), StoreError> {
         self.reader.close().await?;
-        Ok(self.writer.close().await?)
+        match self.kind {
+            Kind::Sqlite { writer, .. } => writer.close().await,
+            Kind::Postgres(_) => Ok(()),
+        }
     }
+}
+
+/// One connection for what is written in sea-orm's own transactions: migrations.
+async fn connect_alone(options: SqliteConnectOptions) -> Result<DatabaseConnection, StoreError> {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
 /// Begins a transaction that sees one state of the database throughout, and changes nothing.
@@ -294,7 +302,8 @@ mod tests {
         database.migrate().await.unwrap();
         let first = tables(&database).await;
         assert!(first.contains(&"accounts".to_owned()), "{first:?}");
-        Migrator::down(&database.writer, None).await.unwrap();
+        let Kind::Sqlite { writer, .. } = &database.kind else { panic!("it is SQLite") };
+        Migrator::down(&connect_alone(writer.options()).await.unwrap(), None).await.unwrap();
         assert_eq!(tables(&database).await, ["seaql_migrations"]);
         database.migrate().await.unwrap();
         assert_eq!(tables(&database).await, first);
@@ -324,7 +333,7 @@ mod tests {
         use sea_orm::Statement;
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
         let statement = Statement::from_string(sea_orm::DbBackend::Sqlite, sql);
-        let rows = database.writer.query_all_raw(statement).await.unwrap();
+        let rows = database.reader.query_all_raw(statement).await.unwrap();
         rows.iter().map(|row| row.try_get("", "name").unwrap()).collect()
     }
 }

@@ -44,5 +44,6 @@ pub mod session;
 pub mod settings;
 pub mod store;
 pub mod throttle;
+pub mod transaction;
 pub mod usage;
 pub mod walk;

@@ -15,6 +15,7 @@ use super::transport::{Carrier, Failure};
 use crate::app::App;
 use crate::kernel::seal::KeyId;
 use crate::store::outbox::{self, Leased, Queue};
+use crate::store::writes::Writes;
 use crate::store::{StoreError, sealed};
 
 /// Mails of a queue that a node carries at once.
@@ -93,9 +94,14 @@ async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Res
 
 /// Leases a mail that is due.
 async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
+    let tx = app.begin().await?;
     let now = app.clock.now();
     let until = now + app.settings.smtp_timeout * 2 + MARGIN;
-    outbox::lease(app.writer(), queue, now, until).await
+    let leased = outbox::lease(&tx, queue, now, until).await?;
+    let none = Writes::to(&tx);
+    // A power failure that forgets it does what a crash does: the mail goes out again.
+    app.commit_unsynced(tx, none).await?;
+    Ok(leased)
 }
 
 async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<(), Failure> {
@@ -113,42 +119,44 @@ async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<()
 
 /// Writes down what became of a mail.
 async fn settle(app: &App, mail: &Leased, outcome: Result<(), Failure>) -> Result<(), StoreError> {
+    let tx = app.begin().await?;
     let now = app.clock.now();
+    let mut writes = Writes::to(&tx);
     let outcome = match outcome {
         Ok(()) => {
-            outbox::remove(app.writer(), mail).await?;
+            outbox::remove(&mut writes, mail);
             "sent"
         }
         Err(Failure::Later(error)) if now < mail.give_up_at => {
-            postpone(app, mail, wait(mail.attempts), &error).await?;
+            postpone(app, &mut writes, mail, wait(mail.attempts), &error);
             "postponed"
         }
         Err(Failure::Unreachable(error)) if now < mail.give_up_at => {
-            postpone(app, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error).await?;
+            postpone(app, &mut writes, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error);
             "postponed"
         }
         Err(Failure::Later(error) | Failure::Unreachable(error) | Failure::Refused(error)) => {
-            outbox::give_up(app.writer(), mail, now, &error).await?;
+            outbox::give_up(&mut writes, mail, now, &error);
             let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
             tracing::error!(id, kind, tries, error, "a mail was given up; see documines-auth mail list");
             "given_up"
         }
     };
+    app.commit_unsynced(tx, writes).await?;
     if let Some(metrics) = &app.metrics {
         metrics.mailed(outcome);
     }
     Ok(())
 }
 
-async fn postpone(app: &App, mail: &Leased, wait: Duration, error: &str) -> Result<(), StoreError> {
+fn postpone(app: &App, writes: &mut Writes, mail: &Leased, wait: Duration, error: &str) {
     // Between four fifths and six fifths of it, so that what failed together does not come back together.
     let [byte] = app.random.bytes();
     let wait = wait * (4 * 255 + 2 * u32::from(byte)) / (5 * 255);
     let due_at = (app.clock.now() + wait).min(mail.give_up_at);
-    outbox::postpone(app.writer(), mail, due_at, error).await?;
+    outbox::postpone(writes, mail, due_at, error);
     let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
     tracing::warn!(id, kind, tries, error, next_try = %due_at, "a mail did not go out; trying again later");
-    Ok(())
 }
 
 /// How long to wait after so many tries, more or less.

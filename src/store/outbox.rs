@@ -153,38 +153,31 @@ pub async fn lease(
 }
 
 /// Takes a mail out once it is on its way.
-pub async fn remove(db: &impl ConnectionTrait, mail: &Leased) -> Result<(), StoreError> {
-    Entity::delete_by_id(mail.id).exec(db).await?;
-    Ok(())
+pub fn remove(writes: &mut Writes, mail: &Leased) {
+    writes.add(Entity::delete_by_id(mail.id));
 }
 
 /// Gives a mail back, to be tried again at `due_at`. Nothing happens where the lease is over and another has it.
-pub async fn postpone(
-    db: &impl ConnectionTrait,
-    mail: &Leased,
-    due_at: Timestamp,
-    error: &str,
-) -> Result<(), StoreError> {
+pub fn postpone(writes: &mut Writes, mail: &Leased, due_at: Timestamp, error: &str) {
     let row =
         ActiveModel { due_at: Set(due_at.as_micros()), last_error: Set(Some(error.to_owned())), ..Default::default() };
-    settle(db, mail, row).await
+    settle(writes, mail, row);
 }
 
 /// Gives a mail up, to be tried no more until an operator says so. Nothing happens where another has it.
-pub async fn give_up(db: &impl ConnectionTrait, mail: &Leased, now: Timestamp, error: &str) -> Result<(), StoreError> {
+pub fn give_up(writes: &mut Writes, mail: &Leased, now: Timestamp, error: &str) {
     let row = ActiveModel {
         due_at: Set(NEVER),
         given_up_at: Set(Some(now.as_micros())),
         last_error: Set(Some(error.to_owned())),
         ..Default::default()
     };
-    settle(db, mail, row).await
+    settle(writes, mail, row);
 }
 
-async fn settle(db: &impl ConnectionTrait, mail: &Leased, row: ActiveModel) -> Result<(), StoreError> {
+fn settle(writes: &mut Writes, mail: &Leased, row: ActiveModel) {
     let is_ours = Column::DueAt.eq(mail.until.as_micros());
-    Entity::update_many().set(row).filter(Column::Id.eq(mail.id)).filter(is_ours).exec(db).await?;
-    Ok(())
+    writes.add(Entity::update_many().set(row).filter(Column::Id.eq(mail.id)).filter(is_ours));
 }
 
 /// All that there is, oldest first, without what it says.

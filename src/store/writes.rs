@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, StatementBuilde
 
 use super::StoreError;
 
-/// The writes of a transaction, in their order. Nothing is written before [`Self::run`].
+/// The writes of a transaction, in their order. Nothing is written before it commits with them, or before [`Self::run`].
 ///
 /// SQLite has a thread of its own, and each message to it and back wakes two threads: that costs more than most
 /// statements do. So there they go in one. PostgreSQL takes one at a time.
@@ -39,19 +39,27 @@ impl Writes {
     /// # Errors
     /// The first one's that fails; those after it do not run.
     pub async fn run(self, db: &impl ConnectionTrait) -> Result<(), StoreError> {
-        for statement in self.messages() {
+        if self.backend == DbBackend::Sqlite && !self.is_empty() {
+            db.execute_raw(self.in_one_message(None)).await?;
+            return Ok(());
+        }
+        for statement in self.statements {
             db.execute_raw(statement).await?;
         }
         Ok(())
     }
 
-    fn messages(self) -> Vec<Statement> {
-        if self.backend != DbBackend::Sqlite || self.statements.len() < 2 {
-            return self.statements;
-        }
-        let sql = self.statements.iter().map(|statement| statement.sql.as_str()).collect::<Vec<_>>().join("; ");
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// As one message to SQLite, with `last` at its end.
+    pub(crate) fn in_one_message(self, last: Option<&str>) -> Statement {
+        let sql: Vec<&str> = self.statements.iter().map(|statement| statement.sql.as_str()).chain(last).collect();
+        let sql = sql.join("; ");
         // Each statement takes its values from where the one before it stopped.
         let values = self.statements.into_iter().filter_map(|statement| statement.values).flat_map(|Values(all)| all);
-        vec![Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)]
+        Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
     }
 }

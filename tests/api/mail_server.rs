@@ -9,6 +9,7 @@ use documines_auth::housekeeping;
 use documines_auth::mail::worker;
 use documines_auth::metrics;
 use documines_auth::store::outbox::{self, Entry, Queue};
+use documines_auth::store::writes::Writes;
 use futures_util::future::join_all;
 use serde_json::Value;
 
@@ -318,8 +319,10 @@ async fn mail_that_another_node_has_is_left_to_it_until_its_lease_is_over() {
     welcome(&app, &["thandi"]).await;
     let id = entry(&app).await.id;
     let lease = async |queue| {
-        let now = app.app.clock.now();
-        outbox::lease(app.app.writer(), queue, now, now + seconds(60)).await.unwrap()
+        let (tx, now) = (app.app.begin().await.unwrap(), app.app.clock.now());
+        let leased = outbox::lease(&tx, queue, now, now + seconds(60)).await.unwrap();
+        app.app.commit(tx).await.unwrap();
+        leased
     };
     let first = lease(Queue::New).await.unwrap();
     assert!(lease(Queue::New).await.is_none());
@@ -331,7 +334,10 @@ async fn mail_that_another_node_has_is_left_to_it_until_its_lease_is_over() {
     let second = lease(Queue::Again).await.unwrap();
     assert_eq!((first.attempts, second.attempts), (1, 2));
     // Whoever comes back late has no say any more.
-    outbox::give_up(app.app.writer(), &first, app.app.clock.now(), "too late").await.unwrap();
+    let tx = app.app.begin().await.unwrap();
+    let mut writes = Writes::to(&tx);
+    outbox::give_up(&mut writes, &first, app.app.clock.now(), "too late");
+    app.app.commit_with(tx, writes).await.unwrap();
     assert_eq!(count(&app).await, (1, 0));
     app.advance(seconds(61));
     assert_eq!(app.deliver_mail().await.len(), 1);
