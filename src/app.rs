@@ -159,18 +159,30 @@ pub fn make_private_folder(folder: &Path) -> Result<(), BadSetting> {
         .map_err(|error| BadSetting::new("--data-dir", format!("cannot make {}: {error}", folder.display())))
 }
 
-/// Writes a file whole or not at all, for the owner's eyes alone.
+/// Writes a file whole or not at all, for the owner's eyes alone, and onto the disk.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_durably(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    write_then(file, content, File::sync_all)?;
+    // The new name is on the disk when the folder is.
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// The same, without waiting for the disk: it outlives the process, and a power failure may undo it.
 ///
 /// # Errors
 /// Where it cannot be written.
 pub fn write_whole(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    write_then(file, content, |_| Ok(()))
+}
+
+fn write_then(file: &Path, content: &[u8], finish: impl FnOnce(&File) -> std::io::Result<()>) -> std::io::Result<()> {
     let unfinished = file.with_added_extension("part");
     let mut part = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     part.write_all(content)?;
-    part.sync_all()?;
-    fs::rename(&unfinished, file)?;
-    // The new name is on the disk when the folder is.
-    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    finish(&part)?;
+    fs::rename(&unfinished, file)
 }
 
 /// Holds the data folder: one process at a time. The lock goes with the process, however that ends.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::{lock, write_whole};
+use crate::app::{lock, write_durably};
 use crate::database::Database;
 use crate::kernel::random::Random;
 use crate::kernel::seal::{KeyId, Sealer};
@@ -170,7 +170,7 @@ fn read(file: &Path) -> Result<SecretString, BadSetting> {
 }
 
 fn write(file: &Path, keys: &SecretString) -> Result<(), BadSetting> {
-    write_whole(file, keys.expose_secret().as_bytes()).map_err(|error| refuse_file(file, &error))
+    write_durably(file, keys.expose_secret().as_bytes()).map_err(|error| refuse_file(file, &error))
 }
 
 fn read_or_make(file: &Path, random: &Random) -> Result<SecretString, BadSetting> {

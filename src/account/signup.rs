@@ -1,7 +1,7 @@
 //! `signup`: somebody joins, and gets the client that logs them in.
 
 use crate::app::App;
-use crate::email::request_verification::issue;
+use crate::email::proof::Proof;
 use crate::fault::Fault;
 use crate::kernel::Invalid;
 use crate::kernel::email_address::EmailAddress;
@@ -137,6 +137,12 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     };
     let (client_id, client_secret) = (ClientId::new(&app.random), Token::new_client_secret(&app.random));
 
+    // Written before anybody has to wait for us: the mail takes longer than all the statements.
+    let mut writes = Writes::to(app.reader());
+    let proof = Proof::new(app, now);
+    let welcome = Mail::Welcome { token: &proof.token, expires_at: proof.expires_at };
+    outbox::enqueue(app, &mut writes, Some(email.as_str()), &welcome, now)?;
+
     let tx = app.begin().await?;
     let account = match accounts::insert(&tx, new).await? {
         Insertion::Inserted(account) => *account,
@@ -149,14 +155,12 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
             return Err(SignupError::UsernameTaken);
         }
     };
-    let mut writes = Writes::to(&tx);
     // What failed while nobody had the address is no concern of whoever has it now.
     guess::open(app, &mut writes, origin, &limits::LOGIN, email.as_str(), now);
     clients::insert(&mut writes, &client_id, &client_secret.digest(), Some(account.id), now);
     let subject = Subject { account: account.id, session: None, client: Some(&client_id), origin };
     audit::record(&mut writes, Event::SignedUp, subject, now);
-    let (token, expires_at) = issue(app, &mut writes, Some(account.id), &email, Purpose::Verify, now);
-    outbox::enqueue(app, &mut writes, Some(email.as_str()), &Mail::Welcome { token: &token, expires_at }, now)?;
+    proof.keep(&mut writes, Some(account.id), &email, Purpose::Verify, now);
     app.commit_with(tx, writes).await?;
     app.mail_bell.notify_one();
 

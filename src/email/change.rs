@@ -1,6 +1,6 @@
 //! `changeEmail`: another address shall be the account's; it is once the token that goes there comes back.
 
-use super::request_verification::issue;
+use super::proof::Proof;
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::email_address::EmailAddress;
@@ -127,12 +127,13 @@ async fn request(
     guess.was_right(&tx, &mut writes, origin, now).await?;
     email_verifications::void(&mut writes, account.id, Purpose::Change);
     let wanted = holder.is_none().then_some(account.id);
-    let (token, expires_at) = issue(app, &mut writes, wanted, email, Purpose::Change, now);
+    let proof = Proof::new(app, now);
+    proof.keep(&mut writes, wanted, email, Purpose::Change, now);
     let (session, client) = (Some(caller.session), Some(&caller.client));
     let subject = Subject { account: account.id, session, client, origin };
     audit::record(&mut writes, Event::EmailChangeRequested, subject, now);
-    let proof = Mail::VerifyEmail { token: &token, expires_at };
-    outbox::enqueue(app, &mut writes, wanted.map(|_| email.as_str()), &proof, now)?;
+    let mail = Mail::VerifyEmail { token: &proof.token, expires_at: proof.expires_at };
+    outbox::enqueue(app, &mut writes, wanted.map(|_| email.as_str()), &mail, now)?;
     let notice = Mail::EmailChangeRequested { at: now, to: email };
     outbox::enqueue(app, &mut writes, Some(&account.profile.email), &notice, now)?;
     app.commit_with(tx, writes).await?;

@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod change;
+pub(crate) mod proof;
 pub mod request_verification;
 pub mod verify;

@@ -1,17 +1,16 @@
 //! `requestEmailVerification`: a token that proves an account's address goes out to that address.
 
+use super::proof::Proof;
 use crate::app::App;
 use crate::fault::Fault;
-use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::origin::Origin;
 use crate::kernel::rate_limit::Throttled;
-use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::accounts::Account;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
-use crate::store::email_verifications::{self, NewVerification, Purpose};
+use crate::store::email_verifications::{self, Purpose};
 use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, accounts};
 use crate::throttle::{self, Whose, limits};
@@ -59,29 +58,14 @@ pub async fn request_email_verification(
     accounts::find_locked(&tx, holder).await?;
     let mut writes = Writes::to(&tx);
     email_verifications::void(&mut writes, holder, Purpose::Verify);
-    let (token, expires_at) = issue(app, &mut writes, account, email, Purpose::Verify, now);
+    let proof = Proof::new(app, now);
+    proof.keep(&mut writes, account, email, Purpose::Verify, now);
     let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };
     audit::record(&mut writes, Event::EmailVerificationRequested, subject, now);
-    let mail = Mail::VerifyEmail { token: &token, expires_at };
+    let mail = Mail::VerifyEmail { token: &proof.token, expires_at: proof.expires_at };
     outbox::enqueue(app, &mut writes, account.map(|_| email.as_str()), &mail, now)?;
     app.commit_with(tx, writes).await?;
 
     app.mail_bell.notify_one();
     Ok(())
-}
-
-/// Makes a token for that address and keeps its digest; without an account, one that opens nothing. Gives the token back
-/// for the mail that carries it, with its end.
-pub(crate) fn issue(
-    app: &App,
-    writes: &mut Writes,
-    account: Option<AccountId>,
-    email: &EmailAddress,
-    purpose: Purpose,
-    now: Timestamp,
-) -> (Token, Timestamp) {
-    let (token, expires_at) = (Token::new_mailed(&app.random), now + app.settings.email_token_ttl);
-    let new = NewVerification { digest: &token.digest(), account, email, purpose, expires_at };
-    email_verifications::insert(writes, new, now);
-    (token, expires_at)
 }

@@ -126,6 +126,8 @@ impl<'a> Carrier<'a> {
     }
 }
 
+/// For those who try the server out. Nobody waits for the disk here: where a power failure takes a file, its row in the
+/// outbox is likely to be back, and what it said can be asked for again.
 async fn write(folder: &Path, name: String, message: &Message) -> Result<(), Failure> {
     let (folder, content) = (folder.to_owned(), message.formatted());
     let write = move || {
