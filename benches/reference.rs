@@ -177,7 +177,9 @@ async fn fill(url: &str, accounts: i64, sessions: i64) -> Done {
         let (access, refresh) = (Token::new_bearer(&random), Token::new_bearer(&random));
         let mut writes = Writes::to(&tx);
         clients::insert(&mut writes, &id, &secret.digest(), Some(account), at(now));
+        writes.run(&tx).await?;
         let session = sessions::open(&tx, account, &id, at(now), at(later)).await?;
+        let mut writes = Writes::to(&tx);
         tokens::insert_access(&mut writes, &access.digest(), session.id, at(now), at(later));
         tokens::insert_refresh(&mut writes, &refresh.digest(), session.id, at(now), at(later));
         writes.run(&tx).await?;

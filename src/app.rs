@@ -5,7 +5,6 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
 
 use crate::audit::refusals::Refusals;
@@ -24,7 +23,7 @@ use crate::settings::{BadSetting, Settings, Switch};
 use crate::store::StoreError;
 use crate::store::writes::Writes;
 use crate::throttle::Throttle;
-use crate::transaction::Transaction;
+use crate::transaction::{Direct, Transaction};
 use crate::usage::Tally;
 
 /// The server's parts. One per process; tests make one each.
@@ -125,19 +124,17 @@ impl App {
         self.db.commit_with(tx, writes).await
     }
 
-    /// Runs the writes and commits, without waiting for the disk: for what is acknowledged to nobody, and does no harm
-    /// where a power failure undoes it.
-    ///
-    /// # Errors
-    /// As [`Self::commit_with`].
-    pub async fn commit_unsynced(&self, tx: Transaction, writes: Writes) -> Result<(), StoreError> {
-        tx.commit(writes).await
+    /// For single statements that read.
+    #[must_use]
+    pub fn reader(&self) -> &Direct {
+        self.db.reader()
     }
 
-    /// The connections for reading.
+    /// For a single statement that writes, is acknowledged to nobody, and does no harm where a power failure undoes it:
+    /// nobody waits for the disk.
     #[must_use]
-    pub fn reader(&self) -> &DatabaseConnection {
-        self.db.reader()
+    pub fn writer(&self) -> &Direct {
+        self.db.writer()
     }
 
     /// The database as a whole: to ask whether it is there, to close it.

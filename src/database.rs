@@ -1,13 +1,10 @@
 //! The database: opening it, migrating it, beginning transactions.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
     SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
@@ -16,10 +13,11 @@ use secrecy::ExposeSecret;
 
 use crate::journal::Journal;
 use crate::settings::{BadSetting, Location};
+use crate::sqlite::{Connections, PATIENCE};
 use crate::store::StoreError;
 use crate::store::changes::CHANNEL;
 use crate::store::writes::Writes;
-use crate::transaction::{SqliteWriter, Transaction};
+use crate::transaction::{Direct, Transaction};
 
 /// One database: an SQLite file for one process, or PostgreSQL for any number of them.
 ///
@@ -27,24 +25,23 @@ use crate::transaction::{SqliteWriter, Transaction};
 /// "database is locked"; WAL lets the readers go on meanwhile. PostgreSQL has one pool for both.
 #[derive(Clone, Debug)]
 pub struct Database {
-    reader: DatabaseConnection,
+    reader: Direct,
+    writer: Direct,
     kind: Kind,
 }
 
 #[derive(Clone, Debug)]
 enum Kind {
     /// What writes, what reads, and what makes commits durable.
-    Sqlite { writer: SqliteWriter, readers: SqlitePool, journal: Journal },
+    Sqlite { writer: Connections, readers: Connections, journal: Journal },
     /// One pool for both.
-    Postgres(PgPool),
+    Postgres { pool: PgPool, connection: DatabaseConnection },
 }
 
 /// Connections that read, on SQLite.
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: usize = 4;
 /// Connections of a node to PostgreSQL, whose default is to take 100 in all.
 const POSTGRES_CONNECTIONS: u32 = 16;
-/// How long a caller waits for a free connection before it hears 503.
-const PATIENCE: Duration = Duration::from_millis(1_500);
 /// What nodes that migrate the same PostgreSQL at once take turns by: any number that nobody else uses.
 const MIGRATION_LOCK: i64 = 0x0064_6f63_756d_696e;
 
@@ -100,7 +97,12 @@ impl Database {
             Location::File(file) => SqliteConnectOptions::new().filename(file),
             Location::Url(url) => match url.expose_secret() {
                 url if url.starts_with("sqlite:") => sqlite_options(url).map_err(refuse)?,
-                _ => return Ok(Self::open(location).await?.reader),
+                _ => {
+                    let Kind::Postgres { connection, .. } = Self::open(location).await?.kind else {
+                        return Err(refuse("must be PostgreSQL's".to_owned()));
+                    };
+                    return Ok(connection);
+                }
             },
         };
         let options = options.create_if_missing(false).busy_timeout(PATIENCE).pragma("query_only", "ON");
@@ -117,19 +119,13 @@ impl Database {
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
         let file = options.get_filename().to_path_buf();
-        let writer = SqliteWriter::open(options.clone()).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .min_connections(1)
-            .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            // A local file does not drop its connections; asking it each time would double every query.
-            .test_before_acquire(false)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await?;
-        let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone());
-        Ok(Self { reader, kind: Kind::Sqlite { writer, readers, journal: Journal::start(&file)? } })
+        let writer = Connections::open(options.clone(), 1).await?;
+        let readers = Connections::open(options.pragma("query_only", "ON"), SQLITE_READERS).await?;
+        Ok(Self {
+            reader: Direct::on_sqlite(readers.clone()),
+            writer: Direct::on_sqlite(writer.clone()),
+            kind: Kind::Sqlite { writer, readers, journal: Journal::start(&file)? },
+        })
     }
 
     async fn open_postgres(options: PgConnectOptions) -> Result<Self, sea_orm::SqlxError> {
@@ -142,8 +138,9 @@ impl Database {
             .test_before_acquire(false)
             .connect_with(options.application_name("documines-auth"))
             .await?;
-        let reader = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        Ok(Self { reader, kind: Kind::Postgres(pool) })
+        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+        let direct = Direct::on_postgres(connection.clone());
+        Ok(Self { reader: direct.clone(), writer: direct, kind: Kind::Postgres { pool, connection } })
     }
 
     /// Brings the schema up to date. Any number of nodes may do so at once: they take turns.
@@ -151,16 +148,20 @@ impl Database {
     /// # Errors
     /// Where a change fails. On PostgreSQL then none is made, on SQLite those before it stay.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        if let Kind::Sqlite { writer, .. } = &self.kind {
-            let alone = connect_alone(writer.options()).await?;
-            Migrator::up(&alone, None).await?;
-            alone.close().await?;
-            return self.make_durable().await;
+        match &self.kind {
+            Kind::Sqlite { writer, .. } => {
+                let alone = connect_alone(writer.options()).await?;
+                Migrator::up(&alone, None).await?;
+                alone.close().await?;
+                self.make_durable().await
+            }
+            Kind::Postgres { connection, .. } => {
+                let tx = connection.begin().await?;
+                tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+                Migrator::up(&tx, None).await?;
+                self.commit(Transaction::on_postgres(tx)).await
+            }
         }
-        let tx = self.reader.begin().await?;
-        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-        Migrator::up(&tx, None).await?;
-        self.commit(Transaction::on_postgres(tx)).await
     }
 
     /// Begins a transaction that will write. On SQLite it has the database to itself; on PostgreSQL, rules lock the
@@ -170,8 +171,8 @@ impl Database {
     /// Where no connection comes free in time.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match &self.kind {
-            Kind::Sqlite { writer, .. } => writer.begin(PATIENCE).await,
-            Kind::Postgres(_) => Ok(Transaction::on_postgres(self.reader.begin().await?)),
+            Kind::Sqlite { writer, .. } => Ok(Transaction::on_sqlite(writer.begin().await?)),
+            Kind::Postgres { connection, .. } => Ok(Transaction::on_postgres(connection.begin().await?)),
         }
     }
 
@@ -199,20 +200,26 @@ impl Database {
             Kind::Sqlite { journal, .. } => {
                 journal.sync().await.map_err(|error| StoreError::Unavailable(DbErr::Custom(error.to_string())))
             }
-            Kind::Postgres(_) => Ok(()),
+            Kind::Postgres { .. } => Ok(()),
         }
     }
 
-    /// The connections for reading.
+    /// For single statements that read.
     #[must_use]
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Direct {
         &self.reader
+    }
+
+    /// For single statements that write, and need not be on the disk when they return.
+    #[must_use]
+    pub fn writer(&self) -> &Direct {
+        &self.writer
     }
 
     /// Whether other nodes may change the database too.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self.kind, Kind::Postgres(_))
+        matches!(self.kind, Kind::Postgres { .. })
     }
 
     /// One of the connections, which from now on hears what the nodes tell each other; `None` where there is no other node.
@@ -220,7 +227,7 @@ impl Database {
     /// # Errors
     /// Where it cannot be made.
     pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
-        let Kind::Postgres(pool) = &self.kind else { return Ok(None) };
+        let Kind::Postgres { pool, .. } = &self.kind else { return Ok(None) };
         let mut listener = PgListener::connect_with(pool).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
@@ -232,9 +239,10 @@ impl Database {
     pub fn connections(&self) -> (usize, usize) {
         match &self.kind {
             Kind::Sqlite { writer, readers, .. } => {
-                (readers.size() as usize + 1, readers.num_idle() + usize::from(writer.is_idle()))
+                let ((write, idle_to_write), (read, idle_to_read)) = (writer.count(), readers.count());
+                (write + read, idle_to_write + idle_to_read)
             }
-            Kind::Postgres(pool) => (pool.size() as usize, pool.num_idle()),
+            Kind::Postgres { pool, .. } => (pool.size() as usize, pool.num_idle()),
         }
     }
 
@@ -252,11 +260,14 @@ impl Database {
     /// # Errors
     /// Where a connection does not close cleanly.
     pub async fn close(self) -> Result<(), StoreError> {
-        self.reader.close().await?;
         match self.kind {
-            Kind::Sqlite { writer, .. } => writer.close().await,
-            Kind::Postgres(_) => Ok(()),
+            Kind::Sqlite { writer, readers, .. } => {
+                readers.close().await?;
+                writer.close().await?;
+            }
+            Kind::Postgres { connection, .. } => connection.close().await?,
         }
+        Ok(())
     }
 }
 

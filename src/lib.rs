@@ -42,6 +42,7 @@ pub mod secret_key;
 pub mod server;
 pub mod session;
 pub mod settings;
+mod sqlite;
 pub mod store;
 pub mod throttle;
 pub mod transaction;

@@ -94,14 +94,10 @@ async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Res
 
 /// Leases a mail that is due.
 async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
-    let tx = app.begin().await?;
     let now = app.clock.now();
     let until = now + app.settings.smtp_timeout * 2 + MARGIN;
-    let leased = outbox::lease(&tx, queue, now, until).await?;
-    let none = Writes::to(&tx);
     // A power failure that forgets it does what a crash does: the mail goes out again.
-    app.commit_unsynced(tx, none).await?;
-    Ok(leased)
+    outbox::lease(app.writer(), queue, now, until).await
 }
 
 async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<(), Failure> {
@@ -119,9 +115,8 @@ async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<()
 
 /// Writes down what became of a mail.
 async fn settle(app: &App, mail: &Leased, outcome: Result<(), Failure>) -> Result<(), StoreError> {
-    let tx = app.begin().await?;
     let now = app.clock.now();
-    let mut writes = Writes::to(&tx);
+    let mut writes = Writes::to(app.writer());
     let outcome = match outcome {
         Ok(()) => {
             outbox::remove(&mut writes, mail);
@@ -142,7 +137,7 @@ async fn settle(app: &App, mail: &Leased, outcome: Result<(), Failure>) -> Resul
             "given_up"
         }
     };
-    app.commit_unsynced(tx, writes).await?;
+    writes.run(app.writer()).await?;
     if let Some(metrics) = &app.metrics {
         metrics.mailed(outcome);
     }

@@ -21,6 +21,12 @@ impl Writes {
         Self { backend: db.get_database_backend(), statements: Vec::new() }
     }
 
+    /// None, on SQLite: for tests without a database of ours.
+    #[cfg(test)]
+    pub(crate) fn none_to_sqlite() -> Self {
+        Self { backend: DbBackend::Sqlite, statements: Vec::new() }
+    }
+
     /// Adds an insert, update or delete.
     pub(super) fn add<S: StatementBuilder>(&mut self, query: impl QueryTrait<QueryStatement = S>) {
         let statement = query.into_query().build(&self.backend);

@@ -319,10 +319,8 @@ async fn mail_that_another_node_has_is_left_to_it_until_its_lease_is_over() {
     welcome(&app, &["thandi"]).await;
     let id = entry(&app).await.id;
     let lease = async |queue| {
-        let (tx, now) = (app.app.begin().await.unwrap(), app.app.clock.now());
-        let leased = outbox::lease(&tx, queue, now, now + seconds(60)).await.unwrap();
-        app.app.commit(tx).await.unwrap();
-        leased
+        let now = app.app.clock.now();
+        outbox::lease(app.app.writer(), queue, now, now + seconds(60)).await.unwrap()
     };
     let first = lease(Queue::New).await.unwrap();
     assert!(lease(Queue::New).await.is_none());
@@ -334,10 +332,9 @@ async fn mail_that_another_node_has_is_left_to_it_until_its_lease_is_over() {
     let second = lease(Queue::Again).await.unwrap();
     assert_eq!((first.attempts, second.attempts), (1, 2));
     // Whoever comes back late has no say any more.
-    let tx = app.app.begin().await.unwrap();
-    let mut writes = Writes::to(&tx);
+    let mut writes = Writes::to(app.app.writer());
     outbox::give_up(&mut writes, &first, app.app.clock.now(), "too late");
-    app.app.commit_with(tx, writes).await.unwrap();
+    writes.run(app.app.writer()).await.unwrap();
     assert_eq!(count(&app).await, (1, 0));
     app.advance(seconds(61));
     assert_eq!(app.deliver_mail().await.len(), 1);

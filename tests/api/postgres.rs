@@ -5,7 +5,7 @@ use std::process::Command;
 
 use futures_util::future::join_all;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use crate::support::TestApp;
 use crate::support::postgres::{self, TestDatabase, VARIABLE, maintenance_url};
@@ -47,14 +47,14 @@ async fn migrations_go_up_down_and_up_again() {
     database.migrate().await.unwrap();
     let first = columns(database.reader()).await;
     assert!(first.contains(&"accounts.email text".to_owned()), "{first:?}");
-    Migrator::down(database.reader(), None).await.unwrap();
+    Migrator::down(&Database::connect(empty.url()).await.unwrap(), None).await.unwrap();
     let left = columns(database.reader()).await;
     assert!(left.iter().all(|column| column.starts_with("seaql_migrations.")), "{left:?}");
     database.migrate().await.unwrap();
     assert_eq!(columns(database.reader()).await, first);
 }
 
-async fn columns(connection: &DatabaseConnection) -> Vec<String> {
+async fn columns(connection: &impl ConnectionTrait) -> Vec<String> {
     let sql = "SELECT table_name || '.' || column_name || ' ' || data_type AS found \
                FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1";
     let rows = connection.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();

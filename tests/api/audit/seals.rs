@@ -3,7 +3,7 @@ use std::time::Duration;
 use documines_auth::audit::refusals::{self, Which};
 use documines_auth::audit::seal;
 use documines_auth::audit::verify::{Mark, Report, verify};
-use documines_auth::database::begin_to_read;
+use documines_auth::database::{Database, begin_to_read};
 use documines_auth::housekeeping;
 use documines_auth::kernel::random::Random;
 use documines_auth::kernel::record_key::RecordKey;
@@ -15,7 +15,8 @@ use crate::support::postgres::TestDatabase;
 use crate::support::{PASSWORD, TestApp, days};
 
 async fn check_with(app: &TestApp, keys: &[RecordKey], expected: Option<&Mark>) -> Report {
-    let tx = begin_to_read(app.app.reader()).await.unwrap();
+    let db = Database::connect_to_read(&app.app.settings.database().unwrap()).await.unwrap();
+    let tx = begin_to_read(&db).await.unwrap();
     verify(&tx, keys, expected).await.unwrap()
 }
 
