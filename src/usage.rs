@@ -20,8 +20,8 @@ pub struct Tally {
 }
 
 const SHARDS: usize = 16;
-/// Sessions that are written down in one message.
-const AT_ONCE: usize = 16;
+/// Sessions that are written down in one message. Few, for connections remember the statements of each length.
+const AT_ONCE: usize = 4;
 
 impl Tally {
     /// Counts one call.
