@@ -39,7 +39,7 @@ enum Kind {
 }
 
 /// Connections that read, on SQLite.
-const SQLITE_READERS: usize = 4;
+const SQLITE_READERS: u32 = 4;
 /// Connections of a node to PostgreSQL, whose default is to take 100 in all.
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// What nodes that migrate the same PostgreSQL at once take turns by: any number that nobody else uses.
@@ -194,8 +194,11 @@ impl Database {
         self.make_durable().await
     }
 
-    /// PostgreSQL has done so by itself when a commit returns.
-    async fn make_durable(&self) -> Result<(), StoreError> {
+    /// Returns when what was committed before is on the disk. PostgreSQL has done so by itself when a commit returns.
+    ///
+    /// # Errors
+    /// Where it may not be.
+    pub async fn make_durable(&self) -> Result<(), StoreError> {
         match &self.kind {
             Kind::Sqlite { journal, .. } => {
                 journal.sync().await.map_err(|error| StoreError::Unavailable(DbErr::Custom(error.to_string())))

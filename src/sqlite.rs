@@ -4,8 +4,7 @@
 //! a connection that comes back whether it still lives, before the next caller gets it; a local file does not drop its
 //! connections. And what begins and ends a transaction can travel with the statements beside it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{self, Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -16,7 +15,7 @@ use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection, Either, Exe
 use sea_orm::{ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError, Statement};
 use sea_query_sqlx::SqlxValues;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::store::writes::Writes;
 
@@ -30,80 +29,86 @@ pub(crate) struct Connections(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     options: SqliteConnectOptions,
-    slots: Vec<Arc<Mutex<Slot>>>,
-    /// Where the next one waits who finds none free.
-    next: AtomicUsize,
-    is_closed: AtomicBool,
+    count: u32,
+    /// One for each connection; closed with them.
+    permits: Arc<Semaphore>,
+    /// Fewer than there are permits where one was given up: whoever finds none opens another.
+    idle: sync::Mutex<Vec<SqliteConnection>>,
 }
 
-/// `None` where the last one was given up.
-type Slot = Option<SqliteConnection>;
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, Vec<SqliteConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Connections {
-    pub(crate) async fn open(options: SqliteConnectOptions, count: usize) -> Result<Self, SqlxError> {
-        let mut slots = Vec::with_capacity(count);
+    pub(crate) async fn open(options: SqliteConnectOptions, count: u32) -> Result<Self, SqlxError> {
+        let mut idle = Vec::new();
         for _ in 0..count {
-            slots.push(Arc::new(Mutex::new(Some(options.connect().await?))));
+            idle.push(options.connect().await?);
         }
-        Ok(Self(Arc::new(Shared { options, slots, next: AtomicUsize::new(0), is_closed: AtomicBool::new(false) })))
+        let permits = Arc::new(Semaphore::new(count as usize));
+        Ok(Self(Arc::new(Shared { options, count, permits, idle: idle.into() })))
     }
 
     /// A connection whose statements are transactions of their own.
     pub(crate) async fn alone(&self) -> Result<Turn, DbErr> {
-        Ok(Turn { slot: Some(self.take().await?), state: State::Alone })
+        self.take(State::Alone).await
     }
 
     /// A connection whose first statement begins a transaction.
     pub(crate) async fn begin(&self) -> Result<Turn, DbErr> {
-        Ok(Turn { slot: Some(self.take().await?), state: State::Beginning })
+        self.take(State::Beginning).await
     }
 
-    async fn take(&self) -> Result<OwnedMutexGuard<Slot>, DbErr> {
-        let free = self.0.slots.iter().find_map(|slot| slot.clone().try_lock_owned().ok());
-        let mut slot = match free {
-            Some(slot) => slot,
+    async fn take(&self, state: State) -> Result<Turn, DbErr> {
+        let permit = tokio::time::timeout(PATIENCE, self.0.permits.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+        let permit = permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+        let idle = self.0.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
             None => {
-                let next = self.0.next.fetch_add(1, Ordering::Relaxed) % self.0.slots.len();
-                let waiting = tokio::time::timeout(PATIENCE, self.0.slots[next].clone().lock_owned());
-                waiting.await.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
+                let opened = self.0.options.connect().await;
+                opened.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?
             }
         };
-        if self.0.is_closed.load(Ordering::SeqCst) {
-            return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
-        }
-        if slot.is_none() {
-            let opened = self.0.options.connect().await;
-            *slot = Some(opened.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?);
-        }
-        Ok(slot)
+        Ok(Turn { connection: Some(connection), shared: self.0.clone(), permit: Some(permit), state, is_busy: false })
     }
 
     /// How many there are, and how many of them nobody uses.
     pub(crate) fn count(&self) -> (usize, usize) {
-        (self.0.slots.len(), self.0.slots.iter().filter(|slot| slot.try_lock().is_ok()).count())
+        (self.0.count as usize, self.0.permits.available_permits())
     }
 
     pub(crate) fn options(&self) -> SqliteConnectOptions {
         self.0.options.clone()
     }
 
+    /// Closes them all, once everybody's turn is over.
     pub(crate) async fn close(&self) -> Result<(), SqlxError> {
-        self.0.is_closed.store(true, Ordering::SeqCst);
-        for slot in &self.0.slots {
-            if let Some(connection) = slot.lock().await.take() {
-                connection.close().await?;
-            }
+        let Ok(_all) = self.0.permits.acquire_many(self.0.count).await else { return Ok(()) };
+        self.0.permits.close();
+        let idle = std::mem::take(&mut *self.0.idle());
+        let mut closed = Ok(());
+        for connection in idle {
+            closed = closed.and(connection.close().await);
         }
-        Ok(())
+        closed
     }
 }
 
 /// One caller's hold of a connection. Dropped with a transaction that was not committed, it undoes that.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// `None` once it is over.
-    slot: Option<OwnedMutexGuard<Slot>>,
+    /// `None` once its thread is gone, or the turn over.
+    connection: Option<SqliteConnection>,
+    shared: Arc<Shared>,
+    permit: Option<OwnedSemaphorePermit>,
     state: State,
+    /// Whether a message is on its way.
+    is_busy: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -117,15 +122,23 @@ enum State {
 }
 
 impl Turn {
-    /// The outcome is that of the last statement in the message. SQLite's count of changed rows stays as it was over a
-    /// BEGIN, so that the sum over all of them would tell of somebody else's.
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.execute_all(statement, 1).await
+    }
+
+    /// Runs a message of so many statements. The outcome is that of the last: SQLite's count of changed rows stays as it
+    /// was over a BEGIN, so that the sum over all of them would tell of somebody else's.
+    async fn execute_all(&mut self, statement: Statement, count: usize) -> Result<ExecResult, DbErr> {
+        let count = count + usize::from(self.state == State::Beginning);
         let (connection, query) = self.prepare(statement)?;
-        let last = async |last, outcome| match outcome {
-            Either::Left(done) => Ok(done),
-            Either::Right(_) => Ok(last),
+        let next = async |(done, last), outcome| match outcome {
+            Either::Left(result) => Ok((done + 1, result)),
+            Either::Right(_) => Ok((done, last)),
         };
-        let last = connection.fetch_many(query).try_fold(SqliteQueryResult::default(), last).await;
+        let outcomes = connection.fetch_many(query).try_fold((0, SqliteQueryResult::default()), next).await;
+        // A thread that dies ends the outcomes without an error.
+        let last =
+            outcomes.and_then(|(done, last)| if done < count { Err(SqlxError::WorkerCrashed) } else { Ok(last) });
         self.checked(last, DbErr::Exec).map(Into::into)
     }
 
@@ -146,7 +159,8 @@ impl Turn {
         if self.state == State::Beginning && writes.is_empty() {
             return Ok(());
         }
-        self.execute(writes.in_one_message(Some("COMMIT"))).await?;
+        let count = writes.len() + 1;
+        self.execute_all(writes.in_one_message(Some("COMMIT")), count).await?;
         self.state = State::Beginning;
         Ok(())
     }
@@ -157,25 +171,25 @@ impl Turn {
         &mut self,
         statement: Statement,
     ) -> Result<(&mut SqliteConnection, Query<'static, Sqlite, SqlxValues>), DbErr> {
+        let connection = self.connection.as_mut();
+        let connection = connection.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
         let sql = if self.state == State::Beginning {
             self.state = State::Begun;
             format!("BEGIN IMMEDIATE; {}", statement.sql)
         } else {
             statement.sql
         };
-        let connection = self.slot.as_mut().and_then(|slot| slot.as_mut());
-        let connection = connection.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+        self.is_busy = true;
         let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
         Ok((connection, sqlx::query_with(AssertSqlSafe(sql), SqlxValues(values))))
     }
 
-    /// A connection whose thread is gone is replaced.
+    /// A message was answered. A connection whose thread is gone is given up.
     fn checked<T>(&mut self, result: Result<T, SqlxError>, kind: fn(RuntimeErr) -> DbErr) -> Result<T, DbErr> {
+        self.is_busy = false;
         result.map_err(|error| {
-            if matches!(error, SqlxError::WorkerCrashed)
-                && let Some(slot) = &mut self.slot
-            {
-                **slot = None;
+            if matches!(error, SqlxError::WorkerCrashed) {
+                self.connection = None;
             }
             kind(RuntimeErr::SqlxError(error.into()))
         })
@@ -183,20 +197,29 @@ impl Turn {
 }
 
 impl Drop for Turn {
-    /// Undoes what was not committed before the next caller has the connection. What runs at this moment runs to its
-    /// end first: SQLite's thread takes one message after the other.
+    /// Undoes what was not committed, and waits for what runs at this moment, before the next caller has the connection:
+    /// its thread takes one message after the other.
     fn drop(&mut self) {
-        let Some(mut slot) = self.slot.take().filter(|_| self.state == State::Begun) else { return };
-        let Ok(runtime) = Handle::try_current() else {
-            *slot = None; // SQLite undoes what a connection that goes away had begun.
+        let Some(mut connection) = self.connection.take() else { return };
+        let has_begun = self.state == State::Begun;
+        if !has_begun && !self.is_busy {
+            self.shared.idle().push(connection);
             return;
-        };
+        }
+        // Without a runtime the connection goes away, and SQLite undoes what it had begun.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (shared, permit) = (self.shared.clone(), self.permit.take());
         runtime.spawn(async move {
-            let Some(connection) = slot.as_mut() else { return };
+            let rested = if has_begun {
+                sqlx::query("ROLLBACK").execute(&mut connection).await.map(|_| ())
+            } else {
+                connection.ping().await
+            };
             // An error may mean no more than that SQLite had undone it by itself; a new connection is sure to be clean.
-            if sqlx::query("ROLLBACK").execute(connection).await.is_err() {
-                *slot = None;
+            if rested.is_ok() {
+                shared.idle().push(connection);
             }
+            drop(permit);
         });
     }
 }
@@ -276,6 +299,38 @@ mod tests {
             drop(turn);
             assert_eq!(count(&connections).await, 1);
         }
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_a_read_that_was_cut_off_reads_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = one(&folder).await;
+        let long = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 20000) SELECT n FROM s";
+        for patience in 0..50 {
+            let mut turn = connections.alone().await.unwrap();
+            let _ = tokio::time::timeout(Duration::from_micros(patience * 20), turn.query_all(sql(long))).await;
+            drop(turn);
+            assert_eq!(count(&connections).await, 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_gets_the_connection_that_comes_free_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = one(&folder).await.options();
+        let connections = Connections::open(options, 2).await.unwrap();
+        let (_slow, quick) = (connections.alone().await.unwrap(), connections.alone().await.unwrap());
+        let (next, ()) = tokio::join!(connections.alone(), async { drop(quick) });
+        assert!(next.is_ok());
+    }
+
+    #[tokio::test]
+    async fn closed_connections_are_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = one(&folder).await;
+        connections.close().await.unwrap();
+        let refused = connections.alone().await.unwrap_err();
+        assert!(matches!(refused, DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), "{refused}");
     }
 
     #[tokio::test]

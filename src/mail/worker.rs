@@ -96,8 +96,12 @@ async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Res
 async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
     let now = app.clock.now();
     let until = now + app.settings.smtp_timeout * 2 + MARGIN;
-    // A power failure that forgets it does what a crash does: the mail goes out again.
-    outbox::lease(app.writer(), queue, now, until).await
+    let leased = outbox::lease(app.writer(), queue, now, until).await?;
+    if leased.is_some() {
+        // What the mail tells of is on the disk before the mail leaves.
+        app.database().make_durable().await?;
+    }
+    Ok(leased)
 }
 
 async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<(), Failure> {
@@ -137,6 +141,7 @@ async fn settle(app: &App, mail: &Leased, outcome: Result<(), Failure>) -> Resul
             "given_up"
         }
     };
+    // A power failure that forgets it does what a crash does: the mail goes out again.
     writes.run(app.writer()).await?;
     if let Some(metrics) = &app.metrics {
         metrics.mailed(outcome);

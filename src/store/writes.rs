@@ -60,6 +60,11 @@ impl Writes {
         self.statements.is_empty()
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.statements.len()
+    }
+
     /// As one message to SQLite, with `last` at its end.
     pub(crate) fn in_one_message(self, last: Option<&str>) -> Statement {
         let sql: Vec<&str> = self.statements.iter().map(|statement| statement.sql.as_str()).chain(last).collect();
