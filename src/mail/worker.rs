@@ -5,6 +5,7 @@
 //! of all lanes on all nodes, one has it. The mail's row goes after the mail has left; a crash in between sends it again
 //! when the lease is over, with the same message id.
 
+use std::mem;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join_all};
@@ -81,22 +82,26 @@ async fn lane(app: &App, queue: Queue, mut stop: watch::Receiver<bool>) {
 /// Carries what is due, one after the other, until nothing is, nothing leaves, or it is told to stop.
 async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
     let mut carrier = Carrier::new(&app.mail_transport);
+    let mut settled = Writes::to(app.writer());
     let mut goes_on = true;
     while goes_on && !*stop.borrow() {
-        let Some(mail) = take(app, queue).await? else { break };
+        let before = mem::replace(&mut settled, Writes::to(app.writer()));
+        let Some(mail) = take(app, before, queue).await? else { break };
         let outcome = carry(app, &mut carrier, &mail).await;
         goes_on = !matches!(outcome, Err(Failure::Unreachable(_)));
-        settle(app, &mail, outcome).await?;
+        settle(app, &mut settled, &mail, outcome);
     }
+    settled.run(app.writer()).await?;
     carrier.rest().await;
     Ok(())
 }
 
-/// Leases a mail that is due.
-async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
+/// Writes down what became of the mail before, and leases one that is due. A power failure that forgets the former does
+/// what a crash does: that mail goes out again.
+async fn take(app: &App, before: Writes, queue: Queue) -> Result<Option<Leased>, StoreError> {
     let now = app.clock.now();
     let until = now + app.settings.smtp_timeout * 2 + MARGIN;
-    let leased = outbox::lease(app.writer(), queue, now, until).await?;
+    let leased = outbox::lease(app.writer(), before, queue, now, until).await?;
     if leased.is_some() {
         // What the mail tells of is on the disk before the mail leaves.
         app.database().make_durable().await?;
@@ -117,36 +122,32 @@ async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<()
     carrier.carry(&message, name).await
 }
 
-/// Writes down what became of a mail.
-async fn settle(app: &App, mail: &Leased, outcome: Result<(), Failure>) -> Result<(), StoreError> {
+/// Adds to the writes what became of a mail.
+fn settle(app: &App, writes: &mut Writes, mail: &Leased, outcome: Result<(), Failure>) {
     let now = app.clock.now();
-    let mut writes = Writes::to(app.writer());
     let outcome = match outcome {
         Ok(()) => {
-            outbox::remove(&mut writes, mail);
+            outbox::remove(writes, mail);
             "sent"
         }
         Err(Failure::Later(error)) if now < mail.give_up_at => {
-            postpone(app, &mut writes, mail, wait(mail.attempts), &error);
+            postpone(app, writes, mail, wait(mail.attempts), &error);
             "postponed"
         }
         Err(Failure::Unreachable(error)) if now < mail.give_up_at => {
-            postpone(app, &mut writes, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error);
+            postpone(app, writes, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error);
             "postponed"
         }
         Err(Failure::Later(error) | Failure::Unreachable(error) | Failure::Refused(error)) => {
-            outbox::give_up(&mut writes, mail, now, &error);
+            outbox::give_up(writes, mail, now, &error);
             let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
             tracing::error!(id, kind, tries, error, "a mail was given up; see documines-auth mail list");
             "given_up"
         }
     };
-    // A power failure that forgets it does what a crash does: the mail goes out again.
-    writes.run(app.writer()).await?;
     if let Some(metrics) = &app.metrics {
         metrics.mailed(outcome);
     }
-    Ok(())
 }
 
 fn postpone(app: &App, writes: &mut Writes, mail: &Leased, wait: Duration, error: &str) {

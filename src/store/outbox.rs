@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 
 use super::StoreError;
@@ -107,10 +107,11 @@ pub async fn count(db: &impl ConnectionTrait) -> Result<Count, StoreError> {
     Ok(Count { waiting, given_up })
 }
 
-/// Takes on, until then, the mail that is due the longest, and counts the try. Of many nodes at once each gets another
-/// one; `None` where none is left.
+/// Runs the writes, takes on, until then, the mail that is due the longest, and counts the try. Of many nodes at once each
+/// gets another one; `None` where none is left.
 pub async fn lease(
     db: &impl ConnectionTrait,
+    before: Writes,
     queue: Queue,
     now: Timestamp,
     until: Timestamp,
@@ -129,14 +130,15 @@ pub async fn lease(
         .limit(1)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .into_query();
-    let leased = Entity::update_many()
+    let mut lease = Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(until.as_micros()))
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
         // Without an error, and yet tried: a node has it.
         .col_expr(Column::LastError, Expr::value(None::<String>))
         .filter(Expr::col(Column::Id).eq(Expr::SubQuery(None, Box::new(next.into()))))
-        .exec_with_returning(db)
-        .await?;
+        .into_query();
+    lease.returning(Query::returning().columns(Column::iter()));
+    let leased: Vec<Model> = before.run_then_read(db, &lease).await?;
     let read = |row: Model| {
         let created_at = Timestamp::from_micros(row.created_at);
         Leased {

@@ -1,7 +1,7 @@
 //! Writes that give nothing back, gathered and sent together.
 
 use sea_orm::sea_query::Values;
-use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement, StatementBuilder};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryTrait, Statement, StatementBuilder};
 
 use super::StoreError;
 
@@ -53,6 +53,26 @@ impl Writes {
             db.execute_raw(statement).await?;
         }
         Ok(())
+    }
+
+    /// Runs them and then one more, and reads the rows that it returns.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(super) async fn run_then_read<Row: FromQueryResult>(
+        mut self,
+        db: &impl ConnectionTrait,
+        last: &impl StatementBuilder,
+    ) -> Result<Vec<Row>, StoreError> {
+        let last = last.build(&self.backend);
+        let rows = if self.backend == DbBackend::Sqlite {
+            self.statements.push(last);
+            db.query_all_raw(self.in_one_message(None)).await?
+        } else {
+            self.run(db).await?;
+            db.query_all_raw(last).await?
+        };
+        Ok(rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
 
     /// Whether there are none.

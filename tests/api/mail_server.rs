@@ -320,7 +320,8 @@ async fn mail_that_another_node_has_is_left_to_it_until_its_lease_is_over() {
     let id = entry(&app).await.id;
     let lease = async |queue| {
         let now = app.app.clock.now();
-        outbox::lease(app.app.writer(), queue, now, now + seconds(60)).await.unwrap()
+        let before = Writes::to(app.app.writer());
+        outbox::lease(app.app.writer(), before, queue, now, now + seconds(60)).await.unwrap()
     };
     let first = lease(Queue::New).await.unwrap();
     assert!(lease(Queue::New).await.is_none());
