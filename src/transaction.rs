@@ -108,7 +108,7 @@ impl ConnectionTrait for Direct {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match &self.0 {
-            Connections::Sqlite(connections) => connections.alone().await?.execute(statement).await,
+            Connections::Sqlite(connections) => connections.execute(statement).await,
             Connections::Postgres(pool) => pool.execute_raw(statement).await,
         }
     }
@@ -119,14 +119,14 @@ impl ConnectionTrait for Direct {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match &self.0 {
-            Connections::Sqlite(connections) => connections.alone().await?.query_one(statement).await,
+            Connections::Sqlite(connections) => connections.query_one(statement).await,
             Connections::Postgres(pool) => pool.query_one_raw(statement).await,
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match &self.0 {
-            Connections::Sqlite(connections) => connections.alone().await?.query_all(statement).await,
+            Connections::Sqlite(connections) => connections.query_all(statement).await,
             Connections::Postgres(pool) => pool.query_all_raw(statement).await,
         }
     }

@@ -10,10 +10,11 @@ use crate::kernel::rate_limit::Throttled;
 use crate::mail::{Mail, outbox};
 use crate::password::hasher::Verdict;
 use crate::settings::Switch;
+use crate::store::accounts::{self, Account};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, accounts, sessions};
+use crate::store::{AccountId, StoreError, sessions};
 use crate::throttle::guess::{Guess, NoGuess, guess};
 use crate::throttle::limits;
 
@@ -84,11 +85,12 @@ async fn check(
     password: &Password,
     guess: &Guess,
 ) -> Result<TokenPair, LoginError> {
-    // A hash that changed while the password was being checked is one that a reset or another login put there; what
-    // was checked says nothing of it.
+    let mut account = accounts::find_by_email(app.reader(), email).await?;
     for _ in 0..MOST_ATTEMPTS {
-        if let Some(pair) = attempt(app, origin, client, email, password, guess).await? {
-            return Ok(pair);
+        match attempt(app, origin, client, account, password, guess).await? {
+            Attempt::Whole(pair) => return Ok(pair),
+            // On SQLite nobody else can read yet what came in by a commit that we share.
+            Attempt::Outdated(now) => account = Some(*now),
         }
     }
     note_refusal(app, origin, client, AccountId::NOBODY, Reason::InvalidCredentials);
@@ -100,16 +102,22 @@ fn note_refusal(app: &App, origin: &Origin, client: &Client, account: AccountId,
     app.refusals.note(Event::LoginRefused, reason, subject, app.clock.now());
 }
 
-/// One try; `None` where the hash changed in the middle of it.
+/// What came of a try.
+enum Attempt {
+    Whole(TokenPair),
+    /// The hash changed while the password was being checked: a reset or another login put it there, and what was checked
+    /// says nothing of it. The account as it is now.
+    Outdated(Box<Account>),
+}
+
 async fn attempt(
     app: &App,
     origin: &Origin,
     client: &Client,
-    email: &EmailAddress,
+    account: Option<Account>,
     password: &Password,
     guess: &Guess,
-) -> Result<Option<TokenPair>, LoginError> {
-    let account = accounts::find_by_email(app.reader(), email).await?;
+) -> Result<Attempt, LoginError> {
     let named = account.as_ref().map_or(AccountId::NOBODY, |account| account.id);
     let kept = account.as_ref().map(|account| account.password_hash.clone());
     let verdict = app.hasher.verify(password.clone(), kept).await?;
@@ -127,7 +135,7 @@ async fn attempt(
     let tx = app.begin().await?;
     let account = accounts::find_locked(&tx, checked.id).await?.ok_or(LoginError::InvalidCredentials)?;
     if account.password_hash != checked.password_hash {
-        return Ok(None);
+        return Ok(Attempt::Outdated(Box::new(account)));
     }
     let mut writes = Writes::to(&tx);
     guess.was_right(&tx, &mut writes, origin, now).await?;
@@ -160,5 +168,5 @@ async fn attempt(
 
     app.mail_bell.notify_one();
     app.usage.count(account.id, session.id, now);
-    Ok(Some(pair))
+    Ok(Attempt::Whole(pair))
 }

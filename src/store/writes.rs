@@ -21,8 +21,7 @@ impl Writes {
         Self { backend: db.get_database_backend(), statements: Vec::new() }
     }
 
-    /// None, on SQLite: for tests without a database of ours.
-    #[cfg(test)]
+    /// None, on SQLite.
     pub(crate) fn none_to_sqlite() -> Self {
         Self { backend: DbBackend::Sqlite, statements: Vec::new() }
     }
