@@ -6,13 +6,15 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
+use hyper::rt::{self, Timer};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Request, Response};
@@ -87,7 +89,7 @@ fn start<E: Endpoint<Output = Response> + 'static>(
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(Alarm::new())
         .header_read_timeout(HEAD_PATIENCE)
         // Answers are small: copying one behind its head costs less than a system call that gathers both.
         .writev(false)
@@ -110,7 +112,70 @@ fn start<E: Endpoint<Output = Response> + 'static>(
     });
 }
 
+/// The timer of one connection. hyper sets it for each head and forgets it as soon as the head has come: tokio would enter
+/// each of those into its wheel and take it out again. Here one entry stays, and moves on when it has run out.
+#[derive(Clone)]
+struct Alarm(Arc<Mutex<Pin<Box<tokio::time::Sleep>>>>);
+
+impl Alarm {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Box::pin(tokio::time::sleep(HEAD_PATIENCE)))))
+    }
+}
+
+impl Timer for Alarm {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(Until { alarm: self.clone(), deadline })
+    }
+}
+
+struct Until {
+    alarm: Alarm,
+    deadline: Instant,
+}
+
+impl rt::Sleep for Until {}
+
+impl Future for Until {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut alarm = self.alarm.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = self.deadline.into();
+        if alarm.deadline() > deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        while alarm.deadline() < deadline {
+            ready!(alarm.as_mut().poll(context));
+            alarm.as_mut().reset(deadline);
+        }
+        alarm.as_mut().poll(context)
+    }
+}
+
 fn addresses(stream: &TcpStream) -> io::Result<(LocalAddr, RemoteAddr)> {
     stream.set_nodelay(true)?;
     Ok((LocalAddr(stream.local_addr()?.into()), RemoteAddr(stream.peer_addr()?.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_alarm_rings_when_it_was_last_set_to_ring() {
+        let alarm = Alarm::new();
+        let _ = tokio::time::timeout(Duration::from_millis(1), alarm.sleep(HEAD_PATIENCE)).await.unwrap_err();
+        for wanted in [30, 90, 10].map(Duration::from_millis) {
+            let forgotten = alarm.sleep(Duration::from_millis(50));
+            let _ = tokio::time::timeout(Duration::from_millis(1), forgotten).await.unwrap_err();
+            let before = Instant::now();
+            tokio::time::timeout(HEAD_PATIENCE / 2, alarm.sleep(wanted)).await.unwrap();
+            assert!(before.elapsed() >= wanted);
+        }
+    }
 }
