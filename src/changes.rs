@@ -69,7 +69,9 @@ async fn hear_for_ever(app: &App, node: &Node) {
 
 /// Hears until the connection is gone.
 async fn hear(app: &App, node: &Node) -> Result<(), StoreError> {
-    let Some(mut listener) = app.database().listen().await? else { return Ok(()) };
+    // A connection that hangs before it listens is given up as well.
+    let Ok(listener) = tokio::time::timeout(SILENCE, app.database().listen()).await else { return Ok(()) };
+    let Some(mut listener) = listener? else { return Ok(()) };
     // Whatever changed while nobody listened went unheard.
     app.identities.forget_all();
     // Heartbeats come all the time. A connection without any hangs, and a new one may not.

@@ -225,13 +225,16 @@ impl Database {
         matches!(self.kind, Kind::Postgres { .. })
     }
 
-    /// One of the connections, which from now on hears what the nodes tell each other; `None` where there is no other node.
+    /// A connection of its own, which from now on hears what the nodes tell each other; `None` where there is no other node.
+    /// One that hangs when it is given up would be lost to a pool that others use.
     ///
     /// # Errors
     /// Where it cannot be made.
     pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
         let Kind::Postgres { pool, .. } = &self.kind else { return Ok(None) };
-        let mut listener = PgListener::connect_with(pool).await?;
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        let own = options.connect_with(pool.connect_options().as_ref().clone()).await?;
+        let mut listener = PgListener::connect_with(&own).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         Ok(Some(listener))

@@ -1,6 +1,7 @@
 //! Two nodes on one PostgreSQL: what one of them does, the other keeps.
 
 use std::ops::AsyncFn;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use documines_auth::app::App;
@@ -16,6 +17,7 @@ use crate::support::app::settings_in;
 use crate::support::caller::Caller;
 use crate::support::people::Session;
 use crate::support::postgres::{TestDatabase, VARIABLE};
+use crate::support::relay::Relay;
 use crate::support::{NEW_PASSWORD, PASSWORD, TestApp, person, seconds};
 
 const KEY: &str = "dGhpcnR5LXR3byBieXRlcyBvZiBzZWNyZXQga2V5ISE=";
@@ -33,14 +35,19 @@ async fn two_nodes() -> (TestApp, TestApp) {
 
 /// The same, with these flags.
 pub(crate) async fn two_nodes_with(flags: &[&str]) -> (TestApp, TestApp) {
-    let flags = [&["--secret-key", KEY], flags].concat();
-    let database = TestDatabase::migrated().await.unwrap_or_else(|| panic!("this test needs {VARIABLE}"));
-    let node = async || {
-        let node = TestApp::start_node(&database, &flags).await;
-        node.hear_the_others();
-        node
-    };
-    (node().await, node().await)
+    let database = own_database().await;
+    (node(&database, flags).await, node(&database, flags).await)
+}
+
+async fn own_database() -> Arc<TestDatabase> {
+    TestDatabase::migrated().await.unwrap_or_else(|| panic!("this test needs {VARIABLE}"))
+}
+
+/// A node that hears the others.
+async fn node(database: &Arc<TestDatabase>, flags: &[&str]) -> TestApp {
+    let node = TestApp::start_node(database, &[&["--secret-key", KEY], flags].concat()).await;
+    node.hear_the_others();
+    node
 }
 
 /// Tries until it holds.
@@ -56,7 +63,7 @@ async fn until(patience: Duration, what: &str, holds: impl AsyncFn() -> bool) {
 async fn remembers(node: &TestApp, caller: &Caller<'_>) -> bool {
     let caller = caller.at(node);
     let before = caller.get_profile().await.expect(200);
-    let sql = "UPDATE accounts SET contact_name = contact_name || ' I'";
+    let sql = "UPDATE accounts SET contact_name = CASE contact_name WHEN 'I' THEN 'II' ELSE 'I' END";
     node.app.reader().execute_unprepared(sql).await.unwrap();
     caller.get_profile().await.expect(200) == before
 }
@@ -302,6 +309,26 @@ async fn a_change_shows_within_a_second_on_a_node_whose_listening_connection_was
         move_to(&session.caller, number).await;
         until(PROMISE, "it shows", async || shows(&b, &session.caller, number).await).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_change_shows_within_a_second_on_a_node_whose_listening_connection_hangs() {
+    let database = own_database().await;
+    let relay = Relay::to(&database.url()).await;
+    let through_relay = format!("--database-url={}", relay.url());
+    let (a, b) = (node(&database, &[]).await, node(&database, &[&through_relay]).await);
+    let session = a.sign_up("thandi").await.log_in().await;
+    for number in 0..2 {
+        until_it_remembers(&b, &session.caller).await;
+        relay.be_mute(true);
+        move_to(&session.caller, number).await;
+        until(PROMISE, "it shows", async || shows(&b, &session.caller, number).await).await;
+        // Until it tries another connection, which hangs too.
+        tokio::time::sleep(seconds(4)).await;
+        relay.be_mute(false);
+    }
+    until_it_remembers(&b, &session.caller).await;
 }
 
 #[tokio::test]

@@ -52,13 +52,13 @@ struct CommandLine {
 pub(crate) fn settings_in(folder: &Path, database_url: Option<&str>, flags: &[&str]) -> Settings {
     let data_dir = folder.join("data");
     let mut line = vec!["documines-auth", "--data-dir", data_dir.to_str().unwrap()];
-    if let Some(url) = database_url {
+    let is_given = |flag: &str| flags.iter().any(|given| given.split('=').next() == flag.split('=').next());
+    if let Some(url) = database_url.filter(|_| !is_given("--database-url")) {
         line.extend(["--database-url", url]);
     }
     let cheap = ["--argon2-memory-kib=64", "--argon2-iterations=1", "--argon2-parallelism=1"];
     // Most tests are about something else, and all of them come from one source.
     let defaults = [&cheap[..], &["--rate-limits=off"]].concat();
-    let is_given = |flag: &str| flags.iter().any(|given| given.split('=').next() == flag.split('=').next());
     line.extend(defaults.into_iter().filter(|flag| !is_given(flag)));
     line.extend(flags);
     CommandLine::try_parse_from(line).unwrap().settings

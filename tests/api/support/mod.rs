@@ -11,6 +11,7 @@ pub(crate) mod people;
 pub(crate) mod postgres;
 #[path = "../../shared/postgres_server.rs"]
 pub(crate) mod postgres_server;
+pub(crate) mod relay;
 pub(crate) mod schema;
 
 pub(crate) use app::TestApp;
