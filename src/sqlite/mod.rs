@@ -103,7 +103,8 @@ impl Connections {
         Ok(Self(Arc::new(Shared { options, count, permits, rest })))
     }
 
-    /// A connection whose first statement begins a transaction.
+    /// A connection whose first statement begins a transaction. For where there is one connection alone: with more, whoever
+    /// waits might get another than the one that a group was left on.
     pub(crate) async fn begin(&self) -> Result<Turn, DbErr> {
         self.take(State::Beginning).await
     }
