@@ -50,12 +50,13 @@ pub async fn request_email_verification(
     let tx = app.begin().await?;
     throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::EMAIL_REQUEST, from_there).await?)?;
     let may_be_mailed = throttle::spend_in(app, &tx, &limits::EMAIL_MAIL, Whose::Email(email.as_str())).await?.is_ok();
-    let waits = |account: &Account| may_be_mailed && account.email_verified_at.is_none();
-    let account = account.filter(waits).map(|account| account.id);
+    let found = account.filter(|_| may_be_mailed).map_or(AccountId::NOBODY, |account| account.id);
+    let found = accounts::find_locked(&tx, found).await?;
+    let waits = |account: &Account| account.profile.email == email.as_str() && account.email_verified_at.is_none();
+    let account = found.filter(waits).map(|account| account.id);
     let holder = account.unwrap_or(AccountId::NOBODY);
 
     let now = app.clock.now();
-    accounts::find_locked(&tx, holder).await?;
     let mut writes = Writes::to(&tx);
     email_verifications::void(&mut writes, holder, Purpose::Verify);
     let proof = Proof::new(app, now);

@@ -48,14 +48,16 @@ pub async fn request_password_reset(
     throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::RESET_REQUEST, from_there).await?)?;
     // Whose mailbox is full enough is treated as a stranger; that others asked before is nobody's business.
     let may_be_mailed = throttle::spend_in(app, &tx, &limits::RESET_MAIL, Whose::Email(email.as_str())).await?.is_ok();
-    let account = account.map(|account| account.id).filter(|_| may_be_mailed);
     // A request for a stranger locks nothing, and is on the record too.
+    let found = account.filter(|_| may_be_mailed).map_or(AccountId::NOBODY, |account| account.id);
+    let found = accounts::find_locked(&tx, found).await?;
+    // Its address may have changed since it was found, and what opens the account is nothing for the old mailbox.
+    let account = found.filter(|account| account.profile.email == email.as_str()).map(|account| account.id);
     let holder = account.unwrap_or(AccountId::NOBODY);
     let token = Token::new_mailed(&app.random);
     let now = app.clock.now();
     let expires_at = now + app.settings.reset_token_ttl;
 
-    accounts::find_locked(&tx, holder).await?;
     let mut writes = Writes::to(&tx);
     password_resets::insert(&mut writes, &token.digest(), account, now, expires_at);
     let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::support::answer::member_names;
@@ -96,4 +99,22 @@ async fn the_token_is_in_the_answer_where_the_operator_says_always() {
     let app = TestApp::start_with(&["--listen=0.0.0.0:8020", "--reset-token-in-response=always"]).await;
     let thandi = app.sign_up("thandi").await;
     thandi.reset_password().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_changes_at_that_moment_gets_no_token_for_the_account() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let client = thandi.client.named_only();
+    let changing = app.app.begin().await.unwrap();
+    let sql = "UPDATE accounts SET email = 'thandi.new@example.org'";
+    changing.execute_unprepared(sql).await.unwrap();
+    let change = async {
+        // Until the request has found whose address it was, and waits to write.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        app.app.commit(changing).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(client.request_reset(&thandi.email), change);
+    let token = answer.expect(200)["reset_token"].as_str().unwrap().to_owned();
+    client.reset_password(&token, NEW_PASSWORD).await.refused(400, "invalid_reset_token");
 }
