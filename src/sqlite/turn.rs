@@ -52,6 +52,8 @@ pub(crate) struct Turn {
     state: State,
     /// Whether a message is on its way.
     is_busy: bool,
+    /// Whether SQLite may have undone the transaction by itself: where it did, the next statements would be none of one.
+    has_failed: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -72,7 +74,15 @@ impl Turn {
         permit: OwnedSemaphorePermit,
         state: State,
     ) -> Self {
-        Self { connection: Some(connection), group, connections, permit: Some(permit), state, is_busy: false }
+        Self {
+            connection: Some(connection),
+            group,
+            connections,
+            permit: Some(permit),
+            state,
+            is_busy: false,
+            has_failed: false,
+        }
     }
 
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
@@ -111,6 +121,9 @@ impl Turn {
     pub(crate) async fn commit(self, writes: Writes) -> Result<(), DbErr> {
         if self.state != State::Begun && writes.is_empty() {
             return Ok(());
+        }
+        if self.has_failed {
+            return Err(lost());
         }
         self.finish(writes).await
     }
@@ -184,6 +197,8 @@ impl Turn {
     fn checked<T>(&mut self, result: Result<T, SqlxError>, kind: fn(RuntimeErr) -> DbErr) -> Result<T, DbErr> {
         self.is_busy = false;
         result.map_err(|error| {
+            // Only what is taken already undoes its own statement and no more.
+            self.has_failed |= !error.as_database_error().is_some_and(|error| error.is_unique_violation());
             if matches!(error, SqlxError::WorkerCrashed) {
                 self.connection = None;
             }
@@ -339,6 +354,17 @@ mod tests {
         commit(second).await.unwrap_err();
         committing.await.unwrap().unwrap_err();
         assert_eq!(count(&connections).await, 1);
+    }
+
+    #[tokio::test]
+    async fn who_goes_on_after_a_full_disk_commits_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = one(&folder).await.options().pragma("max_page_count", "20");
+        let connections = Connections::open(options, 1).await.unwrap();
+        let mut first = insert(&connections, 2).await;
+        first.execute(sql("INSERT INTO t VALUES (zeroblob(200000))")).await.unwrap_err();
+        let (_, committing) = next(&connections, first).await;
+        committing.await.unwrap().unwrap_err();
     }
 
     #[tokio::test(flavor = "multi_thread")]
