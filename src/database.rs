@@ -1,6 +1,7 @@
 //! The database: opening it, migrating it, beginning transactions.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
@@ -42,6 +43,9 @@ enum Kind {
 const SQLITE_READERS: u32 = 4;
 /// Connections of a node to PostgreSQL, whose default is to take 100 in all.
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a command waits for the writer of a server that is busy: that one lets go of it for moments only, and SQLite
+/// has no queue.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 /// What nodes that migrate the same PostgreSQL at once take turns by: any number that nobody else uses.
 const MIGRATION_LOCK: i64 = 0x0064_6f63_756d_696e;
 
@@ -51,17 +55,24 @@ impl Database {
     /// # Errors
     /// Where the URL is neither SQLite's nor PostgreSQL's, or what it names cannot be opened.
     pub async fn open(location: &Location) -> Result<Self, BadSetting> {
+        Self::open_with(location, PATIENCE).await
+    }
+
+    async fn open_with(location: &Location, patience: Duration) -> Result<Self, BadSetting> {
         let refuse = |reason: String| BadSetting::new("--database-url", reason);
         let opened = match location {
             Location::File(file) => {
-                Self::open_sqlite(SqliteConnectOptions::new().filename(file).create_if_missing(true)).await
+                let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+                Self::open_sqlite(options, patience).await
             }
             Location::Url(url) => match url.expose_secret() {
                 url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                     Self::open_postgres(PgConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
                         .await
                 }
-                url if url.starts_with("sqlite:") => Self::open_sqlite(sqlite_options(url).map_err(refuse)?).await,
+                url if url.starts_with("sqlite:") => {
+                    Self::open_sqlite(sqlite_options(url).map_err(refuse)?, patience).await
+                }
                 _ => {
                     return Err(refuse(
                         "must be the URL of an SQLite file (sqlite://data/auth.db?mode=rwc) or of PostgreSQL \
@@ -83,7 +94,7 @@ impl Database {
             Location::File(file) if !file.exists() => {
                 Err(BadSetting::new("--data-dir", format!("there is no database in {}", file.display())))
             }
-            _ => Self::open(location).await,
+            _ => Self::open_with(location, COMMAND_PATIENCE).await,
         }
     }
 
@@ -111,13 +122,14 @@ impl Database {
         Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
     }
 
-    async fn open_sqlite(options: SqliteConnectOptions) -> Result<Self, sea_orm::SqlxError> {
+    /// `patience` is for other processes that write.
+    async fn open_sqlite(options: SqliteConnectOptions, patience: Duration) -> Result<Self, sea_orm::SqlxError> {
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
             // Whoever commits waits for the journal, which syncs for many at once.
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
-            .busy_timeout(PATIENCE);
+            .busy_timeout(patience);
         let file = options.get_filename().to_path_buf();
         let writer = Connections::open(options.clone(), 1).await?;
         let readers = Connections::open(options.pragma("query_only", "ON"), SQLITE_READERS).await?;
