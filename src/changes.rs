@@ -19,6 +19,8 @@ const HEARTBEAT: Duration = Duration::from_millis(200);
 const SILENCE: Duration = Duration::from_secs(3);
 /// How long it waits before it listens again.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long at most, after connections that hung one after the other: neither end of such a one knows that it is over.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Listens, for ever. On SQLite there is nobody to listen to.
 pub async fn run(app: &App) {
@@ -56,27 +58,44 @@ async fn beat(app: &App, node: &Node) {
 }
 
 async fn hear_for_ever(app: &App, node: &Node) {
+    let mut pause = PAUSE;
     loop {
+        let began = Instant::now();
         let ended = hear(app, node).await;
         // Trust ends with the connection, not when it would have run out.
         app.identities.trust_until(Instant::now());
-        if let Err(error) = ended {
-            tracing::warn!(%error, "not hearing the other nodes; asking the database for everything meanwhile");
+        let hung = matches!(ended, Ok(Ended::Hung)) && began.elapsed() < LONGEST_PAUSE;
+        pause = if hung { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
+        match ended {
+            Ok(Ended::Closed) => {}
+            Ok(Ended::Hung) => tracing::warn!("not hearing the other nodes: the connection hangs"),
+            Err(error) => {
+                tracing::warn!(%error, "not hearing the other nodes; asking the database for everything meanwhile");
+            }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
+/// How hearing ended.
+enum Ended {
+    Closed,
+    /// Nothing came any more.
+    Hung,
+}
+
 /// Hears until the connection is gone.
-async fn hear(app: &App, node: &Node) -> Result<(), StoreError> {
+async fn hear(app: &App, node: &Node) -> Result<Ended, StoreError> {
     // A connection that hangs before it listens is given up as well.
-    let Ok(listener) = tokio::time::timeout(SILENCE, app.database().listen()).await else { return Ok(()) };
-    let Some(mut listener) = listener? else { return Ok(()) };
+    let Ok(listener) = tokio::time::timeout(SILENCE, app.database().listen()).await else {
+        return Ok(Ended::Hung);
+    };
+    let Some(mut listener) = listener? else { return Ok(Ended::Closed) };
     // Whatever changed while nobody listened went unheard.
     app.identities.forget_all();
     // Heartbeats come all the time. A connection without any hangs, and a new one may not.
     while let Ok(heard) = tokio::time::timeout(SILENCE, listener.try_recv()).await {
-        let Some(notification) = heard? else { return Ok(()) };
+        let Some(notification) = heard? else { return Ok(Ended::Closed) };
         let payload = notification.payload();
         if let Ok(account) = payload.parse() {
             app.identities.forget(AccountId(account));
@@ -84,7 +103,7 @@ async fn hear(app: &App, node: &Node) -> Result<(), StoreError> {
             app.identities.trust_until(sent_at + TRUST);
         }
     }
-    Ok(())
+    Ok(Ended::Hung)
 }
 
 #[cfg(test)]
