@@ -7,6 +7,7 @@
 //! Each commit writes every page that it touched, and most transactions touch the same: the ends of the tables and of the
 //! indexes by time. So those who write at the same time share a commit, each in a savepoint of their own: see [`turn`].
 
+mod group;
 mod turn;
 
 use std::sync::{self, Arc, MutexGuard, PoisonError};
@@ -18,8 +19,9 @@ use sea_orm::{ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxEr
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use self::group::Group;
+use self::turn::State;
 pub(crate) use self::turn::Turn;
-use self::turn::{Group, State};
 
 /// How long a caller waits for a free connection before it hears 503.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1_500);

@@ -7,39 +7,24 @@
 //! Who comes later in a group reads what the earlier ones wrote, and nobody outside of it does yet. A refusal for what was
 //! read there may thus be for a change that a full disk undoes a moment later.
 
+use std::future::ready;
+
 use futures_util::TryStreamExt;
 use sea_orm::sea_query::Values;
 use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::sqlite::SqliteQueryResult;
+use sea_orm::sqlx::sqlite::{SqliteQueryResult, SqliteRow};
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Either, Executor, Sqlite, SqliteConnection};
 use sea_orm::{ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError, Statement};
 use sea_query_sqlx::SqlxValues;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Connections;
+use super::group::Group;
 use crate::store::writes::Writes;
 
 /// Callers who share a commit at most: the first waits for the last.
 const MOST: usize = 16;
-
-/// Those whose part of an open transaction is done, and who wait for its commit. The connection is at the savepoint
-/// `part` then.
-#[derive(Debug, Default)]
-pub(super) struct Group(Vec<oneshot::Sender<Result<(), DbErr>>>);
-
-impl Group {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn tell(&mut self, outcome: &Result<(), DbErr>) {
-        for member in self.0.drain(..) {
-            // Who hung up need not know.
-            let _ = member.send(outcome.clone());
-        }
-    }
-}
 
 /// One caller's hold of a connection. Dropped with a transaction that was not committed, it undoes that.
 #[derive(Debug)]
@@ -86,35 +71,42 @@ impl Turn {
     }
 
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.execute_all(statement, 1).await
-    }
-
-    /// Runs a message of so many statements. The outcome is that of the last: SQLite's count of changed rows stays as it
-    /// was over a BEGIN, so that the sum over all of them would tell of somebody else's.
-    async fn execute_all(&mut self, statement: Statement, count: usize) -> Result<ExecResult, DbErr> {
-        let count = count + usize::from(self.is_to_begin());
-        let (connection, query) = self.prepare(statement)?;
-        let next = async |(done, last), outcome| match outcome {
-            Either::Left(result) => Ok((done + 1, result)),
-            Either::Right(_) => Ok((done, last)),
-        };
-        let outcomes = connection.fetch_many(query).try_fold((0, SqliteQueryResult::default()), next).await;
-        // A thread that dies ends the outcomes without an error.
-        let last =
-            outcomes.and_then(|(done, last)| if done < count { Err(SqlxError::WorkerCrashed) } else { Ok(last) });
-        self.checked(last, DbErr::Exec).map(Into::into)
+        let (_, outcome) = self.run(statement, 1, DbErr::Exec).await?;
+        Ok(outcome.into())
     }
 
     pub(crate) async fn query_one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let (connection, query) = self.prepare(statement)?;
-        let row = query.fetch_optional(connection).await;
-        Ok(self.checked(row, DbErr::Query)?.map(Into::into))
+        Ok(self.query_all(statement).await?.into_iter().next())
     }
 
     pub(crate) async fn query_all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let (rows, _) = self.run(statement, 1, DbErr::Query).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// Runs a message of so many statements, at least. Returns their rows, and the outcome of the last: SQLite's count of
+    /// changed rows stays as it was over a BEGIN, so that the sum over all of them would tell of somebody else's.
+    async fn run(
+        &mut self,
+        statement: Statement,
+        count: usize,
+        kind: fn(RuntimeErr) -> DbErr,
+    ) -> Result<(Vec<SqliteRow>, SqliteQueryResult), DbErr> {
+        let count = count + usize::from(self.is_to_begin());
         let (connection, query) = self.prepare(statement)?;
-        let rows = query.fetch_all(connection).await;
-        Ok(self.checked(rows, DbErr::Query)?.into_iter().map(Into::into).collect())
+        let (mut rows, mut outcome, mut done) = (Vec::new(), SqliteQueryResult::default(), 0);
+        let each = connection.fetch_many(query).try_for_each(|item| {
+            match item {
+                Either::Left(result) => (outcome, done) = (result, done + 1),
+                Either::Right(row) => rows.push(row),
+            }
+            ready(Ok(()))
+        });
+        let ended = each.await;
+        // A thread that dies ends the outcomes without an error.
+        let ended = if ended.is_ok() && done < count { Err(SqlxError::WorkerCrashed) } else { ended };
+        self.checked(ended, kind)?;
+        Ok((rows, outcome))
     }
 
     /// Runs the writes and commits. That is not on the disk then: see [`crate::journal`].
@@ -147,14 +139,14 @@ impl Turn {
 
     async fn commit_or_leave(mut self, writes: Writes) -> Result<(), DbErr> {
         let has_part = self.state == State::Begun || !writes.is_empty();
-        let leaves = self.group.0.len() + 1 < MOST && self.connections.is_waited_for();
+        let leaves = self.group.len() + 1 < MOST && self.connections.is_waited_for();
         let (last, count) = match (leaves, self.group.is_empty()) {
             (false, _) => ("COMMIT", 1),
             (true, true) => ("SAVEPOINT part", 1),
             (true, false) => ("RELEASE part; SAVEPOINT part", 2),
         };
         let count = writes.len() + count;
-        if let Err(error) = self.execute_all(writes.in_one_message(Some(last)), count).await {
+        if let Err(error) = self.run(writes.in_one_message(Some(last)), count, DbErr::Exec).await {
             if !has_part {
                 self.group.tell(&Err(error.clone()));
             }
@@ -165,8 +157,7 @@ impl Turn {
             self.group.tell(&Ok(()));
             return Ok(());
         }
-        let (member, outcome) = oneshot::channel();
-        self.group.0.push(member);
+        let outcome = self.group.join();
         drop(self);
         outcome.await.unwrap_or_else(|_| Err(lost()))
     }
