@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long at most, after connections that hung one after the other: neither end of such a one knows that it is over.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+const UNHEARD: &str = "not hearing the other nodes; asking the database for everything meanwhile";
+
 /// Listens, for ever. On SQLite there is nobody to listen to.
 pub async fn run(app: &App) {
     if !app.database().is_shared() {
@@ -68,10 +70,8 @@ async fn hear_for_ever(app: &App, node: &Node) {
         pause = if hung { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
         match ended {
             Ok(Ended::Closed) => {}
-            Ok(Ended::Hung) => tracing::warn!("not hearing the other nodes: the connection hangs"),
-            Err(error) => {
-                tracing::warn!(%error, "not hearing the other nodes; asking the database for everything meanwhile");
-            }
+            Ok(Ended::Hung) => tracing::warn!(error = "the connection hangs", "{UNHEARD}"),
+            Err(error) => tracing::warn!(%error, "{UNHEARD}"),
         }
         tokio::time::sleep(pause).await;
     }
