@@ -7,8 +7,8 @@ WORKDIR /src
 COPY . .
 # What cargo downloads and compiles is kept between builds; the image gets the binary alone.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin documines-auth \
-    && install -m 755 target/release/documines-auth /documines-auth
+    cargo build --profile dist --locked --bin documines-auth \
+    && install -m 755 target/dist/documines-auth /documines-auth
 
 FROM docker.io/library/debian:${DEBIAN}-slim
 # By number, so that a platform can see that it is not root. A volume takes owner and mode from the folder below it.
