@@ -43,7 +43,7 @@ fn every_flag_and_variable_that_is_written_down_exists() {
         let unknown: Vec<_> = named.difference(&exists).collect();
         assert!(unknown.is_empty(), "{name} names {unknown:?}");
     }
-    for page in ["README.md", "docs/operations.md"] {
+    for page in ["README.md", "docs/operations.md", "compose.yaml", "packaging/environment"] {
         let text = read(page);
         let variables: BTreeSet<_> = settings_in(&text).into_iter().filter(|word| !word.starts_with("--")).collect();
         let unknown: Vec<_> = variables.difference(&exists).collect();
