@@ -143,6 +143,8 @@ async function look({ page }, name) {
   await operation(page, "updateProfile").evaluate((block) => block.scrollIntoView());
   await screenshot("-body");
   await page.locator(".welcome summary").click();
+  // A browser tells of it a moment after the click, and only then is it kept.
+  await page.waitForFunction(() => localStorage.getItem("welcome-folded") === "yes");
   await page.reload();
   await operation(page, "signup").waitFor();
   assert.equal(await page.locator(".welcome").evaluate((details) => details.open), false, "folded, it stays folded");
