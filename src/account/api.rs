@@ -53,8 +53,9 @@ body! {
         username: Option<Username>,
         /// Where mail goes and what the account logs in with. Unique without regard to case; kept in lower case.
         email: EmailAddress,
-        /// 8 to 128 characters, any of them. Refused when it is among the commonest or easy to guess from the other
-        /// members.
+        /// 8 to 128 characters, any of them. Refused when it is among the commonest, easy to guess from the other members,
+        /// or contains the e-mail address, what stands before its `@`, the username or the contact's name (of four
+        /// characters and more), in whatever case.
         password: NewPassword,
         /// Whom you work for.
         organisation: Name,

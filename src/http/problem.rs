@@ -65,7 +65,7 @@ codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
         "The body is not the JSON object that the operation takes, or the query has a parameter that it does not take. `errors` names each member or parameter and the rule that it breaks. Nothing was changed.";
     WeakPassword = "weak_password", BAD_REQUEST, "The password is too weak",
-        "The password is among the commonest, or too easy to guess from what is known about the account. Choose a longer one, such as a few uncommon words. A reset token stays good for another try.";
+        "The password is among the commonest, contains the account's e-mail address, username or contact name, or is too easy to guess from what else is known about the account. Choose a longer one, such as a few uncommon words. A reset token stays good for another try.";
     InvalidResetToken = "invalid_reset_token", BAD_REQUEST, "The reset token is not valid",
         "The reset token is unknown, was used, has expired, or a newer one was asked for. Ask for another.";
     InvalidVerificationToken = "invalid_verification_token", BAD_REQUEST, "The verification token is not valid",

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 
 use super::Invalid;
+use super::text::folded;
 
 /// A password as somebody typed it, NFKC-normalised so that every keyboard gives the same bytes.
 ///
@@ -32,7 +33,8 @@ impl Password {
         self.0.expose_secret()
     }
 
-    /// Refuses what an attacker tries first: the commonest passwords and what zxcvbn scores under 3 of 4.
+    /// Refuses what an attacker tries first: what contains a name of its owner, the commonest passwords, and what zxcvbn
+    /// scores under 3 of 4.
     ///
     /// Costs milliseconds, and tens of them for what was made to cost much; call it where a hash would be computed,
     /// not on an async thread.
@@ -40,9 +42,15 @@ impl Password {
     /// # Errors
     /// The reason, for the person who chose it.
     pub fn check_strength(&self, personal: &PersonalWords) -> Result<(), Invalid> {
+        // zxcvbn sees the start alone, and lets a name count for something where enough stands around it.
+        if let Some(what) = personal.name_within(self) {
+            return Err(Invalid::because(format!(
+                "is too weak: it contains {what}, in whatever case. Use one without it"
+            )));
+        }
         // The cost grows with the square of the length, and what is strong so far is strong.
         let start: String = self.expose().chars().take(SCORED_LENGTH).collect();
-        let words: Vec<&str> = personal.0.iter().map(String::as_str).collect();
+        let words: Vec<&str> = personal.words.iter().map(String::as_str).collect();
         // zxcvbn multiplies without looking where patterns repeat often; what it cannot count is no password.
         let estimate = std::panic::catch_unwind(|| zxcvbn::zxcvbn(&start, &words)).ok();
         if estimate.as_ref().is_some_and(|estimate| estimate.score() >= zxcvbn::Score::Three) {
@@ -65,10 +73,17 @@ const SCORED_LENGTH: usize = 32;
 /// What the service is called (ASVS 5.0, 6.1.2).
 const SERVICE: [&str; 4] = ["aidocumines", "documines", "ai documines", "documines-auth"];
 
+/// The shortest name, in code points, that no password of its owner may contain.
+const SHORTEST_NAME: usize = 4;
+
 /// What is known about somebody, and about the service, as somebody who guesses would use it: whole, word by word, and
-/// run together. It makes no password strong.
+/// run together. It makes no password strong. What somebody is known by must not be in their password at all.
 #[derive(Clone, Debug, Default)]
-pub struct PersonalWords(Vec<String>);
+pub struct PersonalWords {
+    words: Vec<String>,
+    /// The owner's names, folded, and what each of them is.
+    names: Vec<(&'static str, String)>,
+}
 
 impl PersonalWords {
     /// The words about somebody with this e-mail address, username, name and organisation.
@@ -83,7 +98,21 @@ impl PersonalWords {
             words.push(text.chars().filter(|c| c.is_alphanumeric()).collect());
             words.push(text.to_owned());
         }
-        Self(words)
+        let names = [
+            ("your e-mail address", Some(email)),
+            ("what stands before the @ of your e-mail address", local_part),
+            ("your username", username),
+            ("your name", Some(contact_name)),
+        ];
+        let names = names.into_iter().filter_map(|(what, name)| Some((what, folded(name?))));
+        let names = names.filter(|(_, name)| name.chars().count() >= SHORTEST_NAME).collect();
+        Self { words, names }
+    }
+
+    /// Which of the owner's names is in the password, in whatever case.
+    fn name_within(&self, password: &Password) -> Option<&'static str> {
+        let password = folded(password.expose());
+        self.names.iter().find(|(_, name)| password.contains(name)).map(|(what, _)| *what)
     }
 }
 
@@ -176,6 +205,27 @@ mod tests {
             assert!(refusal.starts_with("is too weak: "), "{refusal}");
             assert!(!refusal.contains(weak), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_password_contains_no_name_of_its_owner_however_long_it_is_and_in_whatever_case() {
+        let padding = "umbrella quartz lantern 71 copper heron drift 82 ";
+        let names = ["John_Doe@AIdocumines.com", "JOHNNY", "j.doe", "Ὀδυσσεύς"];
+        let odysseus = PersonalWords::about("johnny@aidocumines.com", Some("J.Doe"), "Ὀδυσσεύς", "Ithaca");
+        for (name, personal) in names.into_iter().zip([&john(), &odysseus, &odysseus, &odysseus]) {
+            for name in [name.to_owned(), name.to_uppercase(), name.to_lowercase()] {
+                for password in
+                    [format!("{name}{padding}"), format!("{padding}{name}"), format!("{padding}{name}!{padding}")]
+                {
+                    let refusal = Password::received(&password).check_strength(personal).expect_err(&password);
+                    assert!(refusal.to_string().starts_with("is too weak: it contains "), "{refusal}");
+                    assert!(!refusal.to_string().contains(&name), "{refusal}");
+                }
+            }
+        }
+        // Three letters are in many words, and an organisation's name is no name of a person.
+        let ann = PersonalWords::about("ann@example.com", Some("ann"), "Ann", "Copper");
+        assert_eq!(Password::received(&format!("{padding}annals")).check_strength(&ann), Ok(()));
     }
 
     #[test]

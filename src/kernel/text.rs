@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization;
 
 use super::Invalid;
 
@@ -64,11 +65,26 @@ pub(super) fn one_line(raw: &str, max: usize) -> Result<&str, Invalid> {
     Ok(text)
 }
 
+/// A form in which texts that differ in case alone are equal: NFKC, then each character in upper case and that in lower
+/// case, which equals Unicode's full case folding but for a few letters that this takes for equal too (`ı` and `i`).
+pub(super) fn folded(text: &str) -> String {
+    text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn case_and_form_make_no_difference_where_texts_are_folded() {
+        for (one, other) in [("Thandi", "tHANDI"), ("ΟΔΟΣ", "οδος"), ("STRASSE", "straße"), ("\u{fb01}n", "FIN")]
+        {
+            assert_eq!(folded(one), folded(other));
+        }
+        assert_ne!(folded("thandi"), folded("thand1"));
+    }
 
     #[test]
     fn length_is_counted_in_code_points() {

@@ -117,7 +117,8 @@ body! {
     pub struct ResetPasswordBody {
         /// The token of the mail.
         token: Token,
-        /// 8 to 128 characters, any of them; refused when it is easy to guess.
+        /// 8 to 128 characters, any of them. Refused when it is easy to guess, or contains the e-mail address, what stands
+        /// before its `@`, the username or the contact's name (of four characters and more), in whatever case.
         new_password: NewPassword,
     }
 }

@@ -249,6 +249,21 @@ async fn a_weak_password_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_password_with_a_name_of_its_owner_is_refused_however_long_it_is() {
+    let app = TestApp::start().await;
+    for name in ["THANDI@example.com", "tHaNdI", "thandi nkosi"] {
+        let weak = format!("umbrella quartz 71 copper heron 82 {name} drift");
+        let problem = app.anon().signup(&with("password", weak.as_str())).await.refused(400, "weak_password");
+        assert_eq!(problem["errors"][0]["field"], "/password");
+        assert!(problem["errors"][0]["message"].as_str().unwrap().contains("it contains "), "{problem}");
+    }
+    let mut body = with("password", "umbrella quartz 71 geodetic_T drift");
+    body["username"] = "Geodetic_t".into();
+    app.anon().signup(&body).await.refused(400, "weak_password");
+    assert_eq!(app.count_accounts().await, 0);
+}
+
+#[tokio::test]
 async fn a_password_has_8_to_128_code_points() {
     let app = TestApp::start().await;
     let sentence = "Thirty-one herons waded past the copper mine; ".repeat(3);

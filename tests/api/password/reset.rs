@@ -115,7 +115,8 @@ async fn a_weak_password_leaves_the_token_usable() {
     let session = thandi.log_in().await;
     let client = thandi.client.named_only();
     let token = thandi.request_reset().await;
-    for weak in ["password123", "thandi@example.com", "ThandiNkosi1"] {
+    let named = "umbrella quartz 71 copper heron 82 THANDI drift";
+    for weak in ["password123", "thandi@example.com", "ThandiNkosi1", named] {
         let problem = client.reset_password(&token, weak).await.refused(400, "weak_password");
         assert_eq!(problem["errors"][0]["field"], "/new_password");
     }
