@@ -20,8 +20,8 @@ use crate::password::hasher::Hasher;
 use crate::secret_key;
 use crate::session::identity::Identities;
 use crate::settings::{BadSetting, Settings, Switch};
-use crate::store::StoreError;
 use crate::store::writes::Writes;
+use crate::store::{StoreError, accounts};
 use crate::throttle::Throttle;
 use crate::transaction::{Direct, Transaction};
 use crate::usage::Tally;
@@ -78,6 +78,8 @@ impl App {
         let refuse = |error: StoreError| BadSetting::new("--database-url", error);
         db.migrate().await.map_err(refuse)?;
         secret_key::check(&db, &sealer, &random, key_flag).await?;
+        let kept = accounts::hash_of_each_cost(db.reader()).await.map_err(refuse)?;
+        hasher.meet(&kept);
         let identities = Identities::new(db.is_shared());
         let metrics = settings.metrics_listen.map(|_| Metrics::default());
         let throttle = Throttle::new(settings.rate_limits == Switch::On, &sealer);

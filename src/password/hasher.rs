@@ -5,6 +5,7 @@
 //! holds its place until a worker is done with it: a caller who hangs up frees nothing early.
 
 use std::fmt;
+use std::sync::Arc;
 use std::thread;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
@@ -13,6 +14,7 @@ use async_channel::{Receiver, Sender, TrySendError};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
+use super::work::{Costliest, cost, rest_of_work};
 use crate::fault::Fault;
 use crate::kernel::Invalid;
 use crate::kernel::password::{NewPassword, Password, PasswordHash, PersonalWords};
@@ -23,6 +25,7 @@ use crate::kernel::random::Random;
 pub struct Hasher {
     queue: Sender<Job>,
     params: Params,
+    costliest: Arc<Costliest>,
     random: Random,
 }
 
@@ -35,7 +38,7 @@ type Memory = Vec<Block>;
 const WAITING_PER_WORKER: usize = 64;
 
 /// The length of a hash and of its salt, in bytes (RFC 9106, section 3.1).
-const HASH_LENGTH: usize = 32;
+pub(super) const HASH_LENGTH: usize = 32;
 const SALT_LENGTH: usize = 16;
 
 /// How much gentler the workers are than the threads that serve, in steps of `nice`: profile reads go on during a
@@ -68,7 +71,24 @@ impl Hasher {
             let worker = thread::Builder::new().name(format!("hasher-{number}"));
             worker.spawn(move || work(&jobs)).map_err(|error| Invalid::because(error.to_string()))?;
         }
-        Ok(Self { queue, params, random })
+        let costliest = Arc::new(Costliest::new(params.clone()));
+        Ok(Self { queue, params, costliest, random })
+    }
+
+    /// Takes the cost of kept hashes into account: from now on a check costs as much as the costliest of them, where that
+    /// is more than today's cost, whether or not there is an account.
+    pub fn meet(&self, kept: &[PasswordHash]) {
+        for hash in kept {
+            if let Some(params) = Phc::new(hash.as_phc()).ok().and_then(|phc| Params::try_from(&phc).ok()) {
+                self.costliest.meet(&params);
+            }
+        }
+    }
+
+    /// Memory in KiB, passes and lanes of each check.
+    #[must_use]
+    pub fn cost_of_a_check(&self) -> (u32, u32, u32) {
+        cost(&self.costliest.params())
     }
 
     /// Hashes a password that somebody wants from now on, if it is strong enough given who they are.
@@ -97,30 +117,34 @@ impl Hasher {
         self.run(move |memory| hash(&password, &params, salt, memory)).await
     }
 
-    /// Compares a password with a hash. Without a hash it does the work of one at today's cost and finds it wrong, so
-    /// that the time does not tell whether there was an account; a hash made at a lower cost is topped up to today's,
-    /// whatever the verdict. (One made at a higher cost takes longer, until its owner logs in.)
+    /// Compares a password with a hash, at the cost of the costliest hash in use: without a hash it does that work and
+    /// finds the password wrong, and the work of a cheaper hash is topped up to it, whatever the verdict. So the time does
+    /// not tell whether there was an account. (A hash that costs more than the bound takes longer, until its owner logs
+    /// in.)
     ///
     /// # Errors
     /// Where the queue is full.
     pub async fn verify(&self, password: Password, kept: Option<PasswordHash>) -> Result<Verdict, Fault> {
-        let (params, salt) = (self.params.clone(), self.random.bytes::<SALT_LENGTH>());
+        let (today, salt) = (self.params.clone(), self.random.bytes::<SALT_LENGTH>());
+        let costliest = self.costliest.clone();
         self.run(move |memory| {
             let kept = kept.as_ref().and_then(|kept| Phc::new(kept.as_phc()).ok());
             let Some((kept, kept_params)) = kept.and_then(|kept| Params::try_from(&kept).ok().map(|p| (kept, p)))
             else {
-                digest(&password, &params, &salt, memory);
+                digest(&password, &costliest.params(), &salt, memory);
                 return Verdict::Wrong;
             };
+            // Another node may hash at another cost, and rows may have come in by other ways.
+            costliest.meet(&kept_params);
             let (Some(kept_salt), Some(kept_hash)) = (kept.salt, kept.hash) else { return Verdict::Wrong };
             let found = digest(&password, &kept_params, kept_salt.as_ref(), memory);
-            if let Some(rest) = rest_of_work(&params, &kept_params) {
+            if let Some(rest) = rest_of_work(&costliest.params(), &kept_params) {
                 digest(&password, &rest, &salt, memory);
             }
             if !bool::from(found.as_slice().ct_eq(kept_hash.as_bytes())) {
                 return Verdict::Wrong;
             }
-            let is_current = cost(&kept_params) == cost(&params) && kept.algorithm == ARGON2ID_IDENT;
+            let is_current = cost(&kept_params) == cost(&today) && kept.algorithm == ARGON2ID_IDENT;
             if is_current { Verdict::Right } else { Verdict::RightButOutdated }
         })
         .await
@@ -191,25 +215,6 @@ fn digest(password: &Password, params: &Params, salt: &[u8], memory: &mut Memory
     digest
 }
 
-/// Parameters whose work and that of `done` together are about that of `wanted`; `None` where `done` is work enough.
-fn rest_of_work(wanted: &Params, done: &Params) -> Option<Params> {
-    // Argon2's time goes with the product of memory and passes.
-    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
-    let rest = work(wanted).checked_sub(work(done))?;
-    let passes = u32::try_from(rest / u64::from(wanted.m_cost())).ok()?;
-    match passes {
-        0 => {
-            let memory = u32::try_from(rest).ok()?;
-            Params::new(memory, 1, wanted.p_cost(), Some(HASH_LENGTH)).ok()
-        }
-        _ => Params::new(wanted.m_cost(), passes, wanted.p_cost(), Some(HASH_LENGTH)).ok(),
-    }
-}
-
-fn cost(params: &Params) -> (u32, u32, u32) {
-    (params.m_cost(), params.t_cost(), params.p_cost())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,16 +247,6 @@ mod tests {
         let renewed = now.hash(password()).await.unwrap();
         assert!(renewed.as_phc().contains("t=3"));
         assert_eq!(now.verify(password(), Some(renewed)).await.unwrap(), Verdict::Right);
-    }
-
-    #[test]
-    fn a_cheaper_hash_is_topped_up_to_todays_work() {
-        let params = |memory, passes| Params::new(memory, passes, 1, Some(HASH_LENGTH)).unwrap();
-        let rest = |wanted, done| rest_of_work(&wanted, &done).map(|rest| cost(&rest));
-        assert_eq!(rest(params(19_456, 6), params(19_456, 2)), Some((19_456, 4, 1)));
-        assert_eq!(rest(params(19_456, 2), params(8_192, 3)), Some((14_336, 1, 1)));
-        assert_eq!(rest(params(19_456, 2), params(19_456, 2)), None);
-        assert_eq!(rest(params(19_456, 2), params(65_536, 3)), None);
     }
 
     #[tokio::test]

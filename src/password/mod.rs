@@ -4,3 +4,4 @@ pub mod api;
 pub mod hasher;
 pub mod request_reset;
 pub mod reset;
+mod work;

@@ -2,7 +2,8 @@
 
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, SqlErr,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult,
+    QuerySelect, SqlErr, Statement,
 };
 use serde_json::Value;
 
@@ -180,6 +181,19 @@ pub async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Acc
 /// has one writer, which is lock enough.)
 pub async fn find_locked(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Account>, StoreError> {
     Entity::find_by_id(id.0).lock_exclusive().one(db).await?.map(read).transpose()
+}
+
+/// One password hash of each cost that is in use. It reads every account once: for the start.
+pub async fn hash_of_each_cost(db: &impl ConnectionTrait) -> Result<Vec<PasswordHash>, StoreError> {
+    // The parameters stand between the third `$` and the fourth.
+    let parameters = match db.get_database_backend() {
+        DbBackend::Postgres => "split_part(password_hash, '$', 4)",
+        _ => "substr(password_hash, 16, instr(substr(password_hash, 16), '$'))",
+    };
+    let sql = format!("SELECT min(password_hash) AS password_hash FROM accounts GROUP BY {parameters}");
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let read = |row: &QueryResult| row.try_get("", "password_hash").map(PasswordHash::from_phc);
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 /// Whether somebody has that username, in whatever case.

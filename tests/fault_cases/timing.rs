@@ -19,8 +19,12 @@ const ROUNDS: usize = 8;
 
 /// A password hash takes some milliseconds, which is what a stranger would measure.
 fn server(folder: &std::path::Path) -> Server {
+    server_at(folder, "4096")
+}
+
+fn server_at(folder: &std::path::Path, memory_kib: &str) -> Server {
     let mut command = binary(folder);
-    command.args(["--listen", "127.0.0.1:0", "--rate-limits", "off", "--argon2-memory-kib", "4096"]);
+    command.args(["--listen", "127.0.0.1:0", "--rate-limits", "off", "--argon2-memory-kib", memory_kib]);
     Server::follow(command)
 }
 
@@ -65,12 +69,25 @@ async fn a_login_takes_as_long_for_an_unknown_email_as_for_a_wrong_password() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(folder.path());
     let (api, thandi) = thandi(&server).await;
+    compare_logins(&api, &thandi).await;
+}
+
+async fn compare_logins(api: &Api, person: &Person) {
     compare(async |email| {
         let body = json!({"email": email, "password": "violet-anchor-93-steam"});
-        let answer = api.call(Method::POST, "/login/", Some(&thandi), Some(&body)).await.unwrap();
+        let answer = api.call(Method::POST, "/login/", Some(person), Some(&body)).await.unwrap();
         assert_eq!(answer.status, 401, "{answer:?}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_takes_as_long_for_an_unknown_email_where_a_kept_hash_costs_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, thandi) = thandi(&server_at(folder.path(), "8192")).await;
+    // The operator lowers the cost.
+    let server = server(folder.path());
+    compare_logins(&Api::of(&server), &thandi).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -180,6 +180,25 @@ async fn a_password_is_hashed_anew_where_its_cost_has_changed() {
     assert_eq!(app.account(id).await.password_hash, renewed);
 }
 
+#[tokio::test]
+async fn every_login_costs_as_much_as_the_costliest_hash_in_use() {
+    let app = TestApp::start_with(&["--argon2-memory-kib=256", "--argon2-iterations=3"]).await;
+    app.sign_up("thandi").await;
+    let costly = app.account(app.sign_up("sipho").await.id).await.password_hash;
+    let app = app.restart_with(&["--argon2-memory-kib=128", "--argon2-iterations=2"]).await;
+    assert_eq!(app.app.hasher.cost_of_a_check(), (256, 3, 1), "known from the start");
+
+    // A costlier one that comes in later is known when it is met.
+    let app = TestApp::start().await;
+    let user = app.sign_up("thandi").await;
+    user.client.login("nobody@example.com", PASSWORD).await.refused(401, "invalid_credentials");
+    assert_eq!(app.app.hasher.cost_of_a_check(), (64, 1, 1));
+    let kept = costly.as_phc().replace("m=256,t=3", "m=128,t=2");
+    app.execute(&format!("UPDATE accounts SET password_hash = '{kept}'")).await;
+    user.client.login(&user.email, "copper-heron-82-drift").await.refused(401, "invalid_credentials");
+    assert_eq!(app.app.hasher.cost_of_a_check(), (128, 2, 1));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_logins_at_once_succeed_while_the_password_is_hashed_anew() {
     let app = TestApp::start().await;
