@@ -58,9 +58,9 @@ impl EmailApi {
     /// calls it when its reader presses a button, and needs the client id alone.
     ///
     /// Where the token belongs to `changeEmail`, the address becomes the account's from now on: what it logs in with, and
-    /// its `contact_email` where that was the old one. Old and new address are told by mail, reset and verification tokens
-    /// that were mailed before are void, and sessions go on. Where somebody else has signed up with it meanwhile, nothing
-    /// changes (409 `email_taken`).
+    /// its `contact_email` where that was the old one. The new address and, where it was verified, the old one are told by
+    /// mail, reset and verification tokens that were mailed before are void, and sessions go on. Where somebody else has
+    /// signed up with it meanwhile, nothing changes (409 `email_taken`).
     #[oai(path = "/email/verify/", method = "post", operation_id = "verifyEmail", tag = "Tag::Email")]
     async fn verify_email(
         &self,
@@ -75,9 +75,10 @@ impl EmailApi {
 
     /// Change the e-mail address
     ///
-    /// Mails a token to the new address, and a notice to the old one. Nothing changes before `verifyEmail` takes that
-    /// token, within a day. A newer request takes the force of an older one, and so does a password reset. Whether somebody
-    /// has the new address already is not said: then no token goes out.
+    /// Mails a token to the new address and, where it was verified, a notice to the old one. Nothing changes before
+    /// `verifyEmail` takes that token, within a day. A newer request takes the force of an older one, and so does a
+    /// password reset. Whether somebody has the new address already is not said: then no token goes out, as after
+    /// three mails to the new address within the hour.
     ///
     /// It wants the password once more; wrong ones count as failed logins do.
     #[oai(path = "/email/change/", method = "post", operation_id = "changeEmail", tag = "Tag::Email")]

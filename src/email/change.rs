@@ -55,7 +55,7 @@ impl From<NoGuess> for ChangeError {
 
 /// Mails a token to the new address, and a notice to the old one. An earlier change that waits loses its force.
 ///
-/// Whether somebody has the new address is not told: then the same work is done for a token that opens nothing and a mail
+/// Whether somebody has the new address is not told, nor that it was mailed often enough: then the same work is done for a token that opens nothing and a mail
 /// that goes nowhere. The password is guarded as at login, and counted with it: a stolen token opens no second way to try.
 pub async fn change_email(
     app: &App,
@@ -70,9 +70,8 @@ pub async fn change_email(
     if account.profile.email == email.as_str() {
         return Err(ChangeError::SameEmail);
     }
-    for whose in counted(&account, email) {
-        throttle::told(app, origin, throttle::check(app, &limits::EMAIL_CHANGE, whose).await?)?;
-    }
+    let has = Whose::Email(&account.profile.email);
+    throttle::told(app, origin, throttle::check(app, &limits::EMAIL_CHANGE, has).await?)?;
     let guess = guess(app, origin, &limits::LOGIN, &account.profile.email).await??;
     let outcome = request(app, origin, caller, &account, email, password, &guess).await;
     match &outcome {
@@ -85,13 +84,6 @@ pub async fn change_email(
         Ok(()) | Err(_) => {}
     }
     outcome
-}
-
-/// The account and the address that it wants, in an order that no two calls can take the other way round.
-fn counted<'a>(account: &'a Account, email: &'a EmailAddress) -> [Whose<'a>; 2] {
-    let mut emails = [account.profile.email.as_str(), email.as_str()];
-    emails.sort_unstable();
-    emails.map(Whose::Email)
 }
 
 async fn request(
@@ -113,9 +105,11 @@ async fn request(
         origin,
         throttle::spend_in(app, &tx, &limits::EMAIL_REQUEST, Whose::Source(origin.source)).await?,
     )?;
-    for whose in counted(checked, email) {
-        throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::EMAIL_CHANGE, whose).await?)?;
-    }
+    let has = Whose::Email(&checked.profile.email);
+    throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::EMAIL_CHANGE, has).await?)?;
+    // That others wanted the address before is none of the caller's business.
+    let wants = Whose::Email(email.as_str());
+    let may_be_mailed = throttle::spend_in(app, &tx, &limits::EMAIL_WANTED, wants).await?.is_ok();
 
     let now = app.clock.now();
     let account = accounts::find_locked(&tx, caller.account).await?.ok_or(ChangeError::WrongPassword)?;
@@ -126,7 +120,7 @@ async fn request(
     let mut writes = Writes::to(&tx);
     guess.was_right(&tx, &mut writes, origin, now).await?;
     email_verifications::void(&mut writes, account.id, Purpose::Change);
-    let wanted = holder.is_none().then_some(account.id);
+    let wanted = (holder.is_none() && may_be_mailed).then_some(account.id);
     let proof = Proof::new(app, now);
     proof.keep(&mut writes, wanted, email, Purpose::Change, now);
     let (session, client) = (Some(caller.session), Some(&caller.client));
@@ -135,7 +129,7 @@ async fn request(
     let mail = Mail::VerifyEmail { token: &proof.token, expires_at: proof.expires_at };
     outbox::enqueue(app, &mut writes, wanted.map(|_| email.as_str()), &mail, now)?;
     let notice = Mail::EmailChangeRequested { at: now, to: email };
-    outbox::enqueue(app, &mut writes, Some(&account.profile.email), &notice, now)?;
+    outbox::notify(app, &tx, &mut writes, &account, &notice, now).await?;
     app.commit_with(tx, writes).await?;
 
     app.mail_bell.notify_one();

@@ -1,5 +1,7 @@
 //! `verifyEmail`: the token that went to an address proves that it is its owner's; a new address takes effect.
 
+use sea_orm::ConnectionTrait;
+
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::clock::Timestamp;
@@ -86,7 +88,7 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
                 note_refusal(app, origin, client, account.id, Reason::EmailTaken);
                 return Err(VerifyError::EmailTaken);
             }
-            leave_old_address(app, &mut writes, origin, &account, &claim.email, now)?;
+            leave_old_address(app, &tx, &mut writes, origin, &account, &claim.email, now).await?;
             audit::record(&mut writes, Event::EmailChanged, subject, now);
         }
     }
@@ -101,8 +103,9 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
 ///
 /// Whatever else went to the old address loses its force: it may be read by somebody else from now on. Sessions go on: the
 /// password is the same and was asked for, and an owner who did not want the change needs theirs to undo it.
-fn leave_old_address(
+async fn leave_old_address(
     app: &App,
+    tx: &impl ConnectionTrait,
     writes: &mut Writes,
     origin: &Origin,
     account: &Account,
@@ -117,8 +120,6 @@ fn leave_old_address(
     guess::open(app, writes, origin, &limits::LOGIN, email.as_str(), now);
     changes::announce(writes, account.id);
     let notice = Mail::EmailChanged { at: now, to: email };
-    for to in [account.profile.email.as_str(), email.as_str()] {
-        outbox::enqueue(app, writes, Some(to), &notice, now)?;
-    }
-    Ok(())
+    outbox::notify(app, tx, writes, account, &notice, now).await?;
+    outbox::notify_at(app, tx, writes, email.as_str(), &notice, now).await
 }

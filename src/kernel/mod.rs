@@ -4,6 +4,7 @@
 //! [`EmailAddress`](email_address::EmailAddress) never has to ask whether it is one.
 
 pub mod clock;
+pub mod device;
 pub mod email_address;
 pub mod origin;
 pub mod page;

@@ -130,6 +130,7 @@ pub(super) struct MalformedLetter;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::device::Device;
     use crate::kernel::token::Token;
     use crate::mail::SecondFactorChange;
 
@@ -154,7 +155,8 @@ mod tests {
             (Mail::VerifyEmail { token: &token, expires_at: AT }, token.expose()),
             (Mail::PasswordReset { token: &token, expires_at: AT }, token.expose()),
             (Mail::PasswordChanged { at: AT }, "2025-03-07 03:34:18 UTC"),
-            (Mail::NewDevice { at: AT, source: "192.0.2.7", user_agent: Some("curl/8") }, "192.0.2.7"),
+            (Mail::NewDevice { at: AT, source: "192.0.2.7", device: Device::of(None) }, "an unknown device"),
+            (Mail::MoreHappened { at: AT }, "2025-03-07 03:34:18 UTC"),
             (Mail::SecondFactorChanged { at: AT, change: SecondFactorChange::Removed }, "not ask"),
             (Mail::SecondFactorChanged { at: AT, change: SecondFactorChange::Added }, "second factor"),
             (Mail::SecondFactorChanged { at: AT, change: SecondFactorChange::RecoveryCodesRenewed }, "codes"),
@@ -174,18 +176,6 @@ mod tests {
             }
             assert!(message.contains("multipart/alternative") && message.is_ascii(), "{message}");
         }
-    }
-
-    #[test]
-    fn what_a_stranger_chose_is_neither_markup_nor_link_nor_header() {
-        let user_agent = "<img src=x>\r\nBcc: eve@example.com & \"https://evil.example\" www.evil.example";
-        let (letter, message) = write(&Mail::NewDevice { at: AT, source: "192.0.2.7", user_agent: Some(user_agent) });
-        let html = letter.html.unwrap();
-        assert!(html.contains("&lt;img src=x&gt;") && !html.contains("<img"), "{html}");
-        for written in [&letter.text, &html] {
-            assert!(!written.contains("://evil") && !written.contains("www.evil"), "{written}");
-        }
-        assert!(!message.lines().any(|line| line.starts_with("Bcc")), "{message}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod words;
 pub mod worker;
 
 use crate::kernel::clock::Timestamp;
+use crate::kernel::device::Device;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::token::Token;
 
@@ -52,8 +53,13 @@ pub enum Mail<'a> {
         at: Timestamp,
         /// From which address.
         source: &'a str,
-        /// What the device says it is (`User-Agent`).
-        user_agent: Option<&'a str>,
+        /// What the device seems to be.
+        device: Device,
+    },
+    /// More happened than the address is told of one by one.
+    MoreHappened {
+        /// When the first of it did.
+        at: Timestamp,
     },
     /// A second factor came or went.
     SecondFactorChanged {
@@ -99,6 +105,7 @@ impl Mail<'_> {
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged { .. } => "password_changed",
             Self::NewDevice { .. } => "new_device",
+            Self::MoreHappened { .. } => "more_happened",
             Self::SecondFactorChanged { .. } => "second_factor_changed",
             Self::EmailChangeRequested { .. } => "email_change_requested",
             Self::EmailChanged { .. } => "email_changed",
@@ -113,6 +120,7 @@ impl Mail<'_> {
             Self::Welcome { .. }
             | Self::PasswordChanged { .. }
             | Self::NewDevice { .. }
+            | Self::MoreHappened { .. }
             | Self::SecondFactorChanged { .. }
             | Self::EmailChangeRequested { .. }
             | Self::EmailChanged { .. } => None,

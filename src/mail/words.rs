@@ -72,7 +72,7 @@ impl Words {
                           reading your mail."
                     .into(),
             },
-            Mail::NewDevice { at, source, user_agent } => Self {
+            Mail::NewDevice { at, source, device } => Self {
                 subject: "New login to your AI DocuMines account",
                 paragraphs: vec![
                     "Somebody logged in to your AI DocuMines account from where nobody had logged in of late.".into(),
@@ -80,12 +80,23 @@ impl Words {
                 token: None,
                 facts: vec![
                     ("Time", instant(*at)),
-                    ("Address", one_line(source)),
-                    ("Device", user_agent.map_or_else(|| "unknown".to_owned(), one_line)),
+                    ("Address", (*source).to_owned()),
+                    ("Device", device.to_string()),
                 ],
                 closing: "If it was you, there is nothing to do. If it was not, reset your password now: that logs every \
                           device out."
                     .into(),
+            },
+            Mail::MoreHappened { at } => Self {
+                subject: "More happened to your AI DocuMines account",
+                paragraphs: vec![format!(
+                    "More happened to your AI DocuMines account within an hour than we send a message each for. Since {} \
+                     some messages about it have not been sent. The list of your account's activity has everything.",
+                    instant(*at)
+                )],
+                token: None,
+                facts: Vec::new(),
+                closing: "If it was not you, reset your password now: that logs every device out.".into(),
             },
             Mail::SecondFactorChanged { at, change } => Self {
                 subject: "Your AI DocuMines two-step login was changed",
@@ -138,12 +149,6 @@ impl Words {
 
 fn instant(at: Timestamp) -> String {
     format!("{} UTC", at.to_seconds_with_space())
-}
-
-/// What a stranger may have written, as one line of at most 160 characters that no mail program makes a link of.
-fn one_line(raw: &str) -> String {
-    let visible = raw.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c });
-    visible.take(160).collect::<String>().replace("://", " ").replace("www.", "www ").trim().to_owned()
 }
 
 /// Enough of an address for its owner to know it by: `t…@example.com`.

@@ -3,6 +3,7 @@
 use super::issue::{TokenPair, issue};
 use crate::app::App;
 use crate::fault::Fault;
+use crate::kernel::device::Device;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::origin::Origin;
 use crate::kernel::password::Password;
@@ -158,9 +159,9 @@ async fn attempt(
     // The first login of all is no surprise, wherever it comes from.
     if account.standing.last_login_at.is_some() && !guess.is_from_a_known_source() {
         let source = origin.source.to_string();
-        let user_agent = origin.user_agent.as_ref().map(|agent| agent.as_str());
-        let notice = Mail::NewDevice { at: now, source: &source, user_agent };
-        outbox::enqueue(app, &mut writes, Some(&account.profile.email), &notice, now)?;
+        let device = Device::of(origin.user_agent.as_ref());
+        let notice = Mail::NewDevice { at: now, source: &source, device };
+        outbox::notify(app, &tx, &mut writes, &account, &notice, now).await?;
     }
     let subject = Subject { account: account.id, session: Some(session.id), client: Some(&client.id), origin };
     audit::record(&mut writes, Event::LoggedIn, subject, now);

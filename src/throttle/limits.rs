@@ -57,9 +57,21 @@ pub static EMAIL_REQUEST: Policy = Policy { name: "email-request", quota: 20, wi
 /// did stays good.
 pub static EMAIL_MAIL: Policy = Policy { name: "email-mail", quota: 3, window: HOUR };
 
-/// Changes of the address, by the one that an account has and by the one that it wants: neither mailbox is flooded, with
-/// however many accounts. Those that ask are known, and told.
+/// Changes of the address, by the one that an account has. Those that ask are known, and told.
 pub static EMAIL_CHANGE: Policy = Policy { name: "email-change", quota: 3, window: HOUR };
+
+/// Verification mails for a change, by the address that an account wants, so that no mailbox is flooded with however many
+/// accounts. Counted apart from the addresses that accounts have: a stranger who wants another's address does not use up
+/// what its owner may ask for. Past it the answer is the same and no mail goes there, for it would tell that others
+/// wanted the address.
+pub static EMAIL_WANTED: Policy = Policy { name: "email-wanted", quota: 3, window: HOUR };
+
+/// Notices of all kinds, by the address that they go to: more than an owner causes on a day with three new devices.
+/// Mail with a token has the limits above, by address too.
+pub static NOTICE: Policy = Policy { name: "notice", quota: 10, window: HOUR };
+
+/// Mails that tell of notices that were not sent, by address.
+pub static NOTICE_SUMMARY: Policy = Policy { name: "notice-summary", quota: 1, window: HOUR };
 
 /// Verification tokens that prove nothing, by source. There is nothing to guess in 122 random bits; this ends the noise.
 pub static VERIFY_FAILURES: Policy = Policy { name: "verify-failures", quota: 30, window: HOUR };
@@ -81,6 +93,9 @@ mod tests {
             &EMAIL_REQUEST,
             &EMAIL_MAIL,
             &EMAIL_CHANGE,
+            &EMAIL_WANTED,
+            &NOTICE,
+            &NOTICE_SUMMARY,
             &VERIFY_FAILURES,
         ];
         let names = policies.iter().map(|policy| policy.name).chain([LOGIN.told.name]);

@@ -4,6 +4,7 @@ use documines_auth::audit::refusals::{self, Which};
 use documines_auth::store::audit;
 
 use super::{NEW_EMAIL, UNKNOWN, is_verified, mails_to, token_to};
+use crate::support::answer::Answer;
 use crate::support::{NEW_PASSWORD, PASSWORD, TestApp, hours};
 use crate::throttle::{limited, wait_for};
 
@@ -67,7 +68,7 @@ async fn three_changes_an_hour_are_asked_for_by_one_account() {
 }
 
 #[tokio::test]
-async fn three_changes_an_hour_are_asked_for_to_one_address() {
+async fn three_mails_an_hour_go_to_an_address_that_accounts_want_and_nobody_can_tell() {
     let app = limited().await;
     for number in 0..3 {
         let user = app.sign_up(&format!("person{number}")).await;
@@ -75,8 +76,32 @@ async fn three_changes_an_hour_are_asked_for_to_one_address() {
     }
     let thandi = app.sign_up("thandi").await;
     let session = thandi.log_in().await;
-    session.caller.change_email(NEW_EMAIL, PASSWORD).await.refused(429, "rate_limited");
+    let wanted_often = session.caller.from("203.0.113.8").change_email(NEW_EMAIL, PASSWORD).await;
     assert_eq!(mails_to(&app, NEW_EMAIL).await.len(), 3);
+    let other = app.sign_up("sipho").await.log_in().await;
+    let wanted_once = other.caller.from("203.0.113.9").change_email("sipho@example.org", PASSWORD).await;
+    assert_eq!(wanted_often.without_request_id(), wanted_once.without_request_id());
+    let told = |answer: &Answer, limit: &str| {
+        let all = answer.header("ratelimit").unwrap().split(", ");
+        all.filter(|item| item.contains(limit)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&wanted_often, "\"email-change\""), ["\"email-change\";r=2"]);
+    assert_eq!(told(&wanted_often, "\"email-change\""), told(&wanted_once, "\"email-change\""));
+    assert!(told(&wanted_often, "email-wanted").is_empty());
+}
+
+#[tokio::test]
+async fn a_stranger_who_wants_an_address_uses_up_nothing_of_its_owners() {
+    let app = limited().await;
+    let (thandi, stranger) = (app.sign_up("thandi").await, app.sign_up("stranger").await);
+    let theirs = stranger.log_in().await;
+    for _ in 0..3 {
+        theirs.caller.change_email(&thandi.email, PASSWORD).await.expect(200);
+    }
+    let answer = thandi.log_in().await.caller.change_email(NEW_EMAIL, PASSWORD).await;
+    answer.expect(200);
+    assert!(answer.header("ratelimit").unwrap().contains("\"email-change\";r=2"), "{:?}", answer.headers);
+    assert_eq!(mails_to(&app, NEW_EMAIL).await.len(), 1);
 }
 
 #[tokio::test]

@@ -216,6 +216,7 @@ async fn several_logins_at_once_succeed_while_the_password_is_hashed_anew() {
 async fn a_login_from_where_nobody_logged_in_before_is_told_by_mail() {
     let app = limited().await;
     let thandi = app.sign_up("thandi").await;
+    app.verify(&thandi).await;
     let elsewhere = thandi.client.from("203.0.113.9");
     elsewhere.login(&thandi.email, PASSWORD).await.expect(200);
     thandi.log_in().await;

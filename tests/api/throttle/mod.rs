@@ -3,6 +3,7 @@
 mod budgets;
 mod guessing;
 mod nodes;
+mod notices;
 mod sources;
 mod strangers;
 
