@@ -83,6 +83,11 @@ pub struct Settings {
           value_parser = ttl)]
     pub refresh_token_ttl: Duration,
 
+    /// How many sessions one account may have at once; another login ends the one that was unused for longest
+    #[arg(long, env = "DOCUMINES_SESSIONS_PER_ACCOUNT", value_name = "COUNT", default_value_t = 200,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub sessions_per_account: u32,
+
     /// How long a password reset token is good for
     #[arg(long, env = "DOCUMINES_RESET_TOKEN_TTL", value_name = "DURATION", default_value = "1h",
           value_parser = ttl)]

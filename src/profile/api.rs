@@ -8,13 +8,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::get::get_profile;
-use super::update::{ProfileChange, update_profile};
+use super::update::{ProfileChange, UpdateError, update_profile};
 use crate::app::App;
 use crate::body;
 use crate::fault::Fault;
 use crate::http::body::{Answer, Body, Documented};
 use crate::http::caller::Caller;
-use crate::http::problem::Refused;
+use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::origin::Origin;
@@ -48,7 +48,8 @@ impl ProfileApi {
     /// Update the profile
     ///
     /// Changes the members that the body names and leaves the others as they are. Where one of them breaks a rule,
-    /// nothing changes at all. `user_preferences` is replaced as a whole.
+    /// nothing changes at all. `user_preferences` is replaced as a whole. A profile changes 240 times an hour at most; an
+    /// update that names what the profile has already changes nothing and does not count.
     #[oai(path = "/profile/update/", method = "put", operation_id = "updateProfile", tag = "Tag::Profile")]
     async fn update_profile(
         &self,
@@ -56,7 +57,7 @@ impl ProfileApi {
         origin: Origin,
         caller: Caller,
         body: Body<UpdateProfileBody>,
-    ) -> Result<Answer<UpdateProfileAnswer>, Refused<Fault>> {
+    ) -> Result<Answer<UpdateProfileAnswer>, Refused<UpdateError>> {
         update_profile(&app, &origin, &caller.0, body.0.into()).await?;
         Ok(Answer(UpdateProfileAnswer { message: "Profile updated successfully".to_owned() }))
     }
@@ -169,5 +170,18 @@ impl Documented for UpdateProfileAnswer {
 
     fn example() -> Value {
         json!({"message": "Profile updated successfully"})
+    }
+}
+
+impl Refusal for UpdateError {
+    const CODES: &'static [Code] = &[Code::RateLimited];
+}
+
+impl From<UpdateError> for Problem {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Throttled(throttled) => Self::rate_limited(throttled),
+            UpdateError::Fault(fault) => fault.into(),
+        }
     }
 }

@@ -38,6 +38,9 @@ impl SessionApi {
     /// e-mail address from where you call. After 100 failures in a row only a password reset opens the login (403
     /// `password_reset_required`). E-mail addresses that nobody has are counted alike.
     ///
+    /// An account is logged in to 300 times an hour at most, and has 200 sessions at most unless the operator says another
+    /// number: past it the session that was unused for longest ends.
+    ///
     /// Where the operator wants it, an address has to be verified before its account can log in (403
     /// `email_not_verified`).
     #[oai(path = "/login/", method = "post", operation_id = "login", tag = "Tag::Session")]
@@ -58,6 +61,8 @@ impl SessionApi {
     /// Exchanges a refresh token for a fresh pair of the same session. Each is good for one exchange; so that browser
     /// tabs which refresh at the same moment log nobody out, it may come back within 10 seconds. Later than that it
     /// counts as stolen, and the session ends.
+    ///
+    /// A session is refreshed 120 times an hour at most, and all sessions of an account together 600 times.
     ///
     /// The session's end, `refresh_expires`, does not move.
     #[oai(path = "/refresh-token/", method = "post", operation_id = "refreshToken", tag = "Tag::Session")]

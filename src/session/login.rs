@@ -15,9 +15,9 @@ use crate::store::accounts::{self, Account};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, sessions};
+use crate::store::{AccountId, StoreError, changes, sessions};
 use crate::throttle::guess::{Guess, NoGuess, guess};
-use crate::throttle::limits;
+use crate::throttle::{self, Whose, limits};
 
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
@@ -150,8 +150,22 @@ async fn attempt(
         note_refusal(app, origin, client, account.id, Reason::EmailNotVerified);
         return Err(LoginError::EmailNotVerified);
     }
+    let budget = [(&limits::LOGINS, Whose::Account(account.id))];
+    if let Err(throttled) = throttle::spend_with(app, origin, &tx, &mut writes, budget).await? {
+        // It was no wrong password.
+        app.commit_with(tx, writes).await?;
+        return Err(throttled.into());
+    }
     if let Some(renewed) = &renewed {
         accounts::set_password(&mut writes, account.id, renewed);
+    }
+    let most = u64::from(app.settings.sessions_per_account);
+    let is_one_too_many = sessions::count_live(&tx, account.id, now).await? >= most;
+    if is_one_too_many {
+        sessions::end_all_but_the_last_used(&mut writes, account.id, most - 1, now);
+        changes::announce(&mut writes, account.id);
+        // Before the new one is there, for which they make room.
+        std::mem::replace(&mut writes, Writes::to(&tx)).run(&tx).await?;
     }
     let session = sessions::open(&tx, account.id, &client.id, now, now + app.settings.refresh_token_ttl).await?;
     let pair = issue(app, &mut writes, &session, now);
@@ -167,6 +181,9 @@ async fn attempt(
     audit::record(&mut writes, Event::LoggedIn, subject, now);
     app.commit_with(tx, writes).await?;
 
+    if is_one_too_many {
+        app.identities.forget(account.id);
+    }
     app.mail_bell.notify_one();
     app.usage.count(account.id, session.id, now);
     Ok(Attempt::Whole(pair))

@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Why there is no new pair.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// Too many tokens that open nothing came from there.
+    /// Too many tokens that open nothing came from there, or the session or account was refreshed too often.
     #[error(transparent)]
     Throttled(#[from] Throttled),
     /// Unknown, expired, spent, of an ended session, or issued to another client.
@@ -84,6 +84,11 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
         );
         return Err(RefreshError::InvalidRefreshToken);
     }
+    let budgets = [
+        (&limits::REFRESHES, Whose::Session(session.id)),
+        (&limits::ACCOUNT_REFRESHES, Whose::Account(session.account)),
+    ];
+    throttle::spend_with(app, origin, &tx, &mut writes, budgets).await??;
     // Whether it was spent just now or a moment ago makes no difference within the grace.
     tokens::spend_refresh(&mut writes, &digest, now);
     let pair = issue(app, &mut writes, &session, now);

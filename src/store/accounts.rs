@@ -225,6 +225,28 @@ pub struct ProfileChange {
     pub notifications_enabled: Option<bool>,
 }
 
+impl ProfileChange {
+    /// Whether anything that it names is another than the account has.
+    #[must_use]
+    pub fn changes(&self, account: &Account) -> bool {
+        let Account { profile, standing, .. } = account;
+        let texts = [
+            (self.organisation.as_ref().map(Name::as_str), Some(&profile.organisation)),
+            (self.contact_name.as_ref().map(Name::as_str), Some(&profile.contact_name)),
+            (self.contact_phone.as_ref().map(PhoneNumber::as_str), Some(&profile.contact_phone)),
+            (self.contact_email.as_ref().map(EmailAddress::as_str), Some(&profile.contact_email)),
+            (self.address.as_ref().map(Paragraph::as_str), profile.address.as_ref()),
+            (self.industry.as_ref().map(Name::as_str), profile.industry.as_ref()),
+            (self.use_case.as_ref().map(Paragraph::as_str), profile.use_case.as_ref()),
+        ];
+        // Their order is kept, so another order is a change.
+        let are_others = |wanted: &Preferences| !wanted.members().iter().eq(standing.preferences.members());
+        texts.into_iter().any(|(wanted, kept)| wanted.is_some() && wanted != kept.map(String::as_str))
+            || self.preferences.as_ref().is_some_and(are_others)
+            || self.notifications_enabled.is_some_and(|wanted| wanted != standing.notifications_enabled)
+    }
+}
+
 /// Changes what `change` names and nothing else.
 pub fn change_profile(writes: &mut Writes, id: AccountId, change: ProfileChange) {
     let texts = [

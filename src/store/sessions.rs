@@ -1,8 +1,11 @@
 //! Sessions: one a login; its tokens belong to it and end with it.
 
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::sea_query::{ExprTrait, SimpleExpr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
+};
 
 use super::entity::session::{ActiveModel, Column, Entity, Model};
 use super::writes::Writes;
@@ -56,6 +59,30 @@ pub async fn open(
 /// Ends one session.
 pub fn end(writes: &mut Writes, id: SessionId, now: Timestamp) {
     end_where(writes, Column::Id.eq(id.0), now);
+}
+
+/// How many live sessions an account has.
+pub async fn count_live(db: &impl ConnectionTrait, account: AccountId, now: Timestamp) -> Result<u64, StoreError> {
+    Ok(Entity::find().filter(live(account, now)).count(db).await?)
+}
+
+/// Ends the live sessions of an account, but for the `kept` that were used last.
+pub fn end_all_but_the_last_used(writes: &mut Writes, account: AccountId, kept: u64, now: Timestamp) {
+    let unused_for_longest = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(live(account, now))
+        .order_by_desc(Column::LastActivityAt)
+        .order_by_desc(Column::Id)
+        .offset(kept)
+        // SQLite takes no offset without a limit.
+        .limit(i64::MAX.unsigned_abs());
+    end_where(writes, Column::Id.in_subquery(unused_for_longest.into_query()), now);
+}
+
+fn live(account: AccountId, now: Timestamp) -> Condition {
+    let is_open = Column::EndedAt.is_null().and(Column::ExpiresAt.gt(now.as_micros()));
+    Condition::all().add(Column::AccountId.eq(account.0)).add(is_open)
 }
 
 /// Ends every session of an account.

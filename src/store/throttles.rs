@@ -25,19 +25,35 @@ pub async fn find<const N: usize>(db: &impl ConnectionTrait, keys: [Digest; N]) 
 pub async fn hold<const N: usize>(db: &impl ConnectionTrait, keys: [Digest; N]) -> Result<[Counter; N], StoreError> {
     // Writing a digest over itself is what locks a row whether or not it was there.
     let lock = OnConflict::column(Column::Digest).update_column(Column::Digest).to_owned();
-    let rows = rows(keys.map(|key| (key, Counter::NEW)));
+    let rows = rows(keys.map(|key| (key, Counter::NEW)).into());
     let rows = Entity::insert_many(rows).on_conflict(lock).exec_with_returning(db).await?;
     Ok(in_order(keys, rows))
 }
 
 /// Writes counters down.
 pub fn write<const N: usize>(writes: &mut Writes, counters: [(Digest, Counter); N]) {
+    add(writes, counters.into());
+}
+
+/// Writes down counters that are held; of those that count nothing no row stays.
+pub fn settle<const N: usize>(writes: &mut Writes, counters: [(Digest, Counter); N]) {
+    let (gone, kept): (Vec<_>, Vec<_>) = counters.into_iter().partition(|(_, counter)| *counter == Counter::NEW);
+    if !gone.is_empty() {
+        let gone = gone.iter().map(|(key, _)| key.as_bytes().to_vec());
+        writes.add(Entity::delete_many().filter(Column::Digest.is_in(gone)));
+    }
+    if !kept.is_empty() {
+        add(writes, kept);
+    }
+}
+
+fn add(writes: &mut Writes, counters: Vec<(Digest, Counter)>) {
     let columns = [Column::Count, Column::Until, Column::ExpiresAt];
     let replace = OnConflict::column(Column::Digest).update_columns(columns).to_owned();
     writes.add(Entity::insert_many(rows(counters)).on_conflict(replace));
 }
 
-fn rows<const N: usize>(mut counters: [(Digest, Counter); N]) -> impl Iterator<Item = ActiveModel> {
+fn rows(mut counters: Vec<(Digest, Counter)>) -> impl Iterator<Item = ActiveModel> {
     counters.sort_unstable_by_key(|(key, _)| *key.as_bytes());
     counters.into_iter().map(|(key, counter)| ActiveModel {
         digest: Set(key.as_bytes().to_vec()),

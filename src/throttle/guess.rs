@@ -228,17 +228,26 @@ impl Keys {
 impl Counted {
     /// The counters as if this guess had never been. Where others came after it, their waits stay.
     fn without_it(&self, limits: &Guessing, kept: Counters, now: Timestamp) -> Counters {
-        let less = |kept: Counter, before: Counter, after: Counter| Counter {
-            count: (kept.count - 1).max(0),
-            until: if kept.until == after.until { before.until } else { kept.until },
-            ..kept
+        // What counts nothing is no counter: its row would stay for the memory of failures that never were.
+        let less = |kept: Counter, before: Counter, after: Counter| match kept.count {
+            ..=1 => Counter::NEW,
+            count => Counter {
+                count: count - 1,
+                until: if kept.until == after.until { before.until } else { kept.until },
+                ..kept
+            },
         };
+        let row = match kept.row.count {
+            ..=1 => Counter::NEW,
+            count => Counter { count: count - 1, expires_at: self.at + limits.memory, ..kept.row },
+        };
+        let source = limits.source.refund(kept.source, now);
         let (before, after) = (self.before, self.after);
         Counters {
             pair: less(kept.pair, before.pair, after.pair),
-            row: Counter { count: (kept.row.count - 1).max(0), expires_at: self.at + limits.memory, ..kept.row },
+            row,
             strangers: less(kept.strangers, before.strangers, after.strangers),
-            source: limits.source.refund(kept.source, now),
+            source: if source.until <= now { Counter::NEW } else { source },
         }
     }
 }
@@ -257,9 +266,9 @@ async fn hold(tx: &impl ConnectionTrait, keys: Keys, is_known: bool) -> Result<C
 fn write(writes: &mut Writes, keys: Keys, is_known: bool, new: Counters) {
     let (pair, row) = ((keys.pair, new.pair), (keys.row, new.row));
     if is_known {
-        return throttles::write(writes, [pair, row]);
+        return throttles::settle(writes, [pair, row]);
     }
-    throttles::write(writes, [pair, row, (keys.strangers, new.strangers), (keys.source, new.source)]);
+    throttles::settle(writes, [pair, row, (keys.strangers, new.strangers), (keys.source, new.source)]);
 }
 
 fn told(app: &App, origin: &Origin, no: NoGuess) -> NoGuess {

@@ -76,6 +76,19 @@ pub static NOTICE_SUMMARY: Policy = Policy { name: "notice-summary", quota: 1, w
 /// Verification tokens that prove nothing, by source. There is nothing to guess in 122 random bits; this ends the noise.
 pub static VERIFY_FAILURES: Policy = Policy { name: "verify-failures", quota: 30, window: HOUR };
 
+/// Logins that succeed, by account: an automatic client that logs in for each of its calls is told to keep its tokens.
+/// These and the following bound what one account can make the database grow by.
+pub static LOGINS: Policy = Policy { name: "logins", quota: 300, window: HOUR };
+
+/// Refreshes that succeed, by session: twice a minute, where a token is good for hours.
+pub static REFRESHES: Policy = Policy { name: "refreshes", quota: 120, window: HOUR };
+
+/// Refreshes that succeed, by account, over all of its sessions.
+pub static ACCOUNT_REFRESHES: Policy = Policy { name: "account-refreshes", quota: 600, window: HOUR };
+
+/// Updates that change a profile, by account: a page that saves with each pause in typing.
+pub static PROFILE_UPDATES: Policy = Policy { name: "profile-updates", quota: 240, window: HOUR };
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +109,10 @@ mod tests {
             &EMAIL_WANTED,
             &NOTICE,
             &NOTICE_SUMMARY,
+            &LOGINS,
+            &REFRESHES,
+            &ACCOUNT_REFRESHES,
+            &PROFILE_UPDATES,
             &VERIFY_FAILURES,
         ];
         let names = policies.iter().map(|policy| policy.name).chain([LOGIN.told.name]);

@@ -18,7 +18,7 @@ use crate::kernel::seal::Sealer;
 use crate::kernel::token::{ClientId, Digest};
 use crate::store::audit::{Event, Reason, Subject};
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, throttles};
+use crate::store::{AccountId, SessionId, StoreError, throttles};
 
 /// Whether there are limits, and the names under which they are kept.
 #[derive(Debug)]
@@ -34,6 +34,10 @@ pub enum Whose<'a> {
     Source(Source),
     /// An e-mail address in lower case, whether or not there is an account.
     Email(&'a str),
+    /// An account.
+    Account(AccountId),
+    /// A session.
+    Session(SessionId),
     /// A client at one source; those that do not exist count together.
     ClientAt(Option<&'a ClientId>, Source),
 }
@@ -53,6 +57,8 @@ impl Throttle {
         match whose {
             Whose::Source(at) => self.key_of(purpose, &[b"source", source(at).as_bytes()]),
             Whose::Email(email) => self.key_of(purpose, &[b"email", email.as_bytes()]),
+            Whose::Account(account) => self.key_of(purpose, &[b"account", &account.0.to_be_bytes()]),
+            Whose::Session(session) => self.key_of(purpose, &[b"session", &session.0.to_be_bytes()]),
             Whose::ClientAt(client, at) => {
                 let client = client.map_or("", ClientId::as_str);
                 self.key_of(purpose, &[b"client", client.as_bytes(), source(at).as_bytes()])
@@ -128,6 +134,37 @@ pub async fn spend_in(
         }
         Err(throttled) => Ok(Err(throttled)),
     }
+}
+
+/// Counts one of each in the transaction of what they are for, with which the counters are written, and has the answer tell
+/// of them. Where one refuses, nothing is counted. For budgets of a caller who has shown who they are: their account is
+/// locked first.
+pub async fn spend_with<const N: usize>(
+    app: &App,
+    origin: &Origin,
+    tx: &impl ConnectionTrait,
+    writes: &mut Writes,
+    budgets: [(&'static Policy, Whose<'_>); N],
+) -> Result<Result<(), Throttled>, StoreError> {
+    if !app.throttle.is_on {
+        return Ok(Ok(()));
+    }
+    let keys = budgets.map(|(policy, whose)| app.throttle.key(policy.name, whose));
+    let kept = throttles::hold(tx, keys).await?;
+    let now = app.clock.now();
+    let mut spent = kept;
+    for ((policy, _), counter) in budgets.iter().zip(&mut spent) {
+        match weigh(app, policy, *counter, now) {
+            Ok(after) => *counter = after,
+            Err(throttled) => return Ok(told(app, origin, Err(throttled))),
+        }
+    }
+    for ((policy, _), counter) in budgets.iter().zip(spent) {
+        let _ = origin.standings.note(Ok(Some(standing(policy, counter, now))));
+    }
+    let mut counters = keys.into_iter().zip(spent);
+    throttles::write(writes, std::array::from_fn::<_, N, _>(|_| counters.next().expect("as many as there are keys")));
+    Ok(Ok(()))
 }
 
 fn weigh(app: &App, policy: &'static Policy, kept: Counter, now: Timestamp) -> Result<Counter, Throttled> {

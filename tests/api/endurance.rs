@@ -17,6 +17,8 @@ use crate::support::{PASSWORD, TestApp, days, person};
 
 const DAYS: usize = 102;
 const LOGINS_A_DAY: usize = 250;
+/// So many that nobody has more sessions at once than an account may have.
+const PEOPLE: usize = 50;
 /// A session is refreshed once on each of so many days, and then left alone for the rest of its thirty.
 const REFRESHES_OF_A_SESSION: usize = 3;
 /// By then as many sessions end each day as begin.
@@ -43,7 +45,7 @@ struct Session {
 async fn tables_and_files_stay_flat_over_100_000_logins_and_refreshes() {
     let app = TestApp::start_with(&["--argon2-memory-kib=8", "--audit-retention=30d"]).await;
     let mut people = Vec::new();
-    for number in 0..10 {
+    for number in 0..PEOPLE {
         people.push(sign_up(&app, &format!("thandi{number}")).await);
     }
     let mut calls = 0;

@@ -61,8 +61,8 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     let thandi = app.sign_up("thandi").await;
     let session = thandi.log_in().await;
     // Several at one instant: their numbers decide.
-    for _ in 0..9 {
-        session.caller.update_profile(&json!({})).await.expect(200);
+    for number in 0..9 {
+        session.caller.update_profile(&json!({"address": format!("{number} Vygie Street")})).await.expect(200);
     }
     let whole = activity(&session.caller, "?limit=100").await;
     let (mut seen, mut query) = (Vec::new(), "?limit=4".to_owned());
@@ -72,7 +72,8 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
         seen.extend(page["events"].as_array().unwrap().clone());
         sizes.push(page["events"].as_array().unwrap().len());
         // What happens meanwhile moves nothing.
-        session.caller.update_profile(&json!({})).await.expect(200);
+        let address = format!("{} Protea Lane", sizes.len());
+        session.caller.update_profile(&json!({"address": address})).await.expect(200);
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         query = format!("?limit=4&cursor={cursor}");
     }
@@ -84,8 +85,8 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
 async fn a_page_holds_fifty_where_nothing_is_said() {
     let app = TestApp::start().await;
     let session = app.sign_up("thandi").await.log_in().await;
-    for _ in 0..50 {
-        session.caller.update_profile(&json!({})).await.expect(200);
+    for number in 0..50 {
+        session.caller.update_profile(&json!({"address": format!("{number} Vygie Street")})).await.expect(200);
     }
     let page = activity(&session.caller, "").await;
     assert_eq!(names(&page).len(), 50);

@@ -63,8 +63,8 @@ async fn three_seals() -> TestApp {
         let thandi = app.sign_up("thandi").await;
         let session = thandi.log_in().await;
         app.seal().await;
-        for _ in 0..2 {
-            session.caller.update_profile(&json!({})).await.expect(200);
+        for number in 0..2 {
+            session.caller.update_profile(&json!({"address": format!("{number} Vygie Street")})).await.expect(200);
         }
         app.seal().await;
         thandi.client.login(&thandi.email, "violet-anchor-93-steam").await.refused(401, "invalid_credentials");

@@ -245,3 +245,35 @@ async fn where_limits_are_off_no_login_is_told() {
     thandi.client.from("203.0.113.9").login(&thandi.email, PASSWORD).await.expect(200);
     assert!(app.waiting_mail().await.is_empty());
 }
+
+#[tokio::test]
+async fn past_the_most_sessions_of_an_account_the_one_that_was_unused_for_longest_ends() {
+    let app = TestApp::start_with(&["--sessions-per-account=3"]).await;
+    let thandi = app.sign_up("thandi").await;
+    let sipho = app.sign_up("sipho").await.log_in().await;
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        sessions.push(thandi.log_in().await);
+        app.advance(seconds(60));
+    }
+    // The first is used again.
+    for session in &sessions {
+        session.caller.get_profile().await.expect(200);
+    }
+    app.flush_usage().await;
+    app.advance(seconds(60));
+    sessions[0].caller.get_profile().await.expect(200);
+    app.flush_usage().await;
+    sessions.push(thandi.log_in().await);
+    let ended = sessions.remove(1);
+    ended.caller.get_profile().await.refused(401, "invalid_token");
+    thandi.client.refresh(&ended.refresh_token).await.refused(401, "invalid_refresh_token");
+    for session in sessions.iter().chain([&sipho]) {
+        session.caller.get_profile().await.expect(200);
+    }
+    for _ in 0..5 {
+        sessions.push(thandi.log_in().await);
+    }
+    assert_eq!(app.number("SELECT count(*) AS number FROM sessions WHERE ended_at IS NULL").await, 4, "three and one");
+    sessions.last().unwrap().caller.get_profile().await.expect(200);
+}

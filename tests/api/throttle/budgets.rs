@@ -110,7 +110,7 @@ async fn a_hundred_refresh_tokens_an_hour_that_open_nothing_come_from_one_source
     }
     let answer = thandi.client.refresh(&session.refresh_token).await;
     answer.expect(200);
-    tells(&answer, "\"refresh-failures\";r=100");
+    tells(&answer, "\"refresh-failures\";r=100, \"refreshes\";r=119, \"account-refreshes\";r=599");
 }
 
 #[tokio::test]
@@ -180,6 +180,7 @@ fn limited_operations_document_their_limits() {
         "requestEmailVerification",
         "verifyEmail",
         "changeEmail",
+        "updateProfile",
     ];
     for id in limited {
         for (status, response) in operation(id).responses().filter(|(status, _)| *status < "500") {

@@ -6,6 +6,7 @@ mod nodes;
 mod notices;
 mod sources;
 mod strangers;
+mod successes;
 
 use crate::support::TestApp;
 use crate::support::answer::Answer;

@@ -153,10 +153,13 @@ async fn a_guess_that_nobody_checked_does_not_count() {
     };
     // As when the hasher is full: by a stranger, and from where the account was made.
     for source in ["192.0.2.1", "0.0.0.0"] {
+        let rows = app.number("SELECT count(*) AS number FROM throttles").await;
         for _ in 0..120 {
             let guess = guess(&app.app, &origin(source), &LOGIN, &thandi.email).await.unwrap().unwrap();
             guess.was_none(&app.app).await.unwrap();
         }
+        let left = app.number("SELECT count(*) AS number FROM throttles").await;
+        assert!(left <= rows, "{source}: {left} rows, of {rows}");
         for left in [4, 3, 2, 1, 0] {
             let answer = thandi.client.from(source).login(&thandi.email, WRONG).await;
             assert_eq!(answer.header("ratelimit"), Some(format!("\"login\";r={left}").as_str()), "{source}");
