@@ -122,7 +122,7 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
     gauge("database_connections_idle", "Connections to the database that nobody uses", idle);
     let lumped = Counter::<u64>::default();
     lumped.inc_by(app.refusals.lumped());
-    let help = "Refusals of a flood: on the record as a number, without account and source";
+    let help = "Refusals of a flood: on the record as a number, without the network";
     registry.register("audit_refusals_lumped", help, lumped);
     let mut text = String::new();
     encode(&mut text, &registry).expect("a String takes whatever is written to it");

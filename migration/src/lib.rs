@@ -14,6 +14,7 @@ mod m2026_11_23_000009_outbox_tries;
 mod m2026_11_23_000010_throttles;
 mod m2026_11_23_000011_audit_seals;
 mod m2026_11_23_000012_email_verifications;
+mod m2026_11_25_000013_audit_replacements;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000010_throttles::Migration),
             Box::new(m2026_11_23_000011_audit_seals::Migration),
             Box::new(m2026_11_23_000012_email_verifications::Migration),
+            Box::new(m2026_11_25_000013_audit_replacements::Migration),
         ]
     }
 }

@@ -16,8 +16,9 @@ use crate::store::seals::{self, Seal};
 
 /// How often what is new is sealed.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// Events under one seal at most: few, so that nobody waits long behind them.
-const BATCH: u64 = 500;
+/// Events under one seal at most: few, so that nobody waits long behind them. A seal over fewer left none behind, by which
+/// [`super::verify`] judges dates; so seals that exist would be judged by another number if this one changed.
+pub(super) const BATCH: u64 = 500;
 /// Seals whose events are removed at once, and events under them, at most (but for the last seal's).
 const REMOVED_SEALS: u64 = 100;
 const REMOVED_EVENTS: i64 = 1_000;

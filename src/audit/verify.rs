@@ -2,20 +2,27 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use sea_orm::ConnectionTrait;
 
-use super::seal::{digest, message};
+use super::refusals::MOST_LATE;
+use super::seal::{BATCH, digest, message};
 use crate::kernel::Invalid;
+use crate::kernel::clock::Timestamp;
 use crate::kernel::record_key::RecordKey;
+use crate::store::StoreError;
+use crate::store::audit::{self, Recorded};
 use crate::store::seals::{self, Seal};
-use crate::store::{StoreError, audit};
 
 /// Seals that are read at once.
 const PAGE: u64 = 1_000;
 /// Events outside of any seal that are named, one by one.
 const MOST_STRAYS: u64 = 100;
+/// How far an event's instant may lie outside of the time that its seal covers: nodes' clocks differ, a transaction takes
+/// a while, and refusals are written late ([`MOST_LATE`]).
+const TOLERANCE: Duration = MOST_LATE.saturating_mul(2);
 
 /// What is to be told: what was found, and what was looked at.
 #[derive(Debug, Default)]
@@ -73,6 +80,8 @@ pub async fn verify(
     let newest = seals::last(db).await?;
     let removed_through = newest.as_ref().map_or(0, |newest| newest.removed_through);
     let mut previous: Option<Seal> = None;
+    // When the last seal was made that left no event behind: what a later one is over happened after it.
+    let mut covered = None;
     loop {
         let after = previous.as_ref().map_or(0, |previous| previous.number);
         let page = seals::after(db, after, PAGE).await?;
@@ -88,8 +97,11 @@ pub async fn verify(
                 report.findings.push(format!("seal {}: is not the one that was expected", seal.number));
             }
             if seal.number > removed_through {
-                report.findings.extend(compare_events(db, &seal).await?);
+                report.findings.extend(compare_events(db, &seal, covered).await?);
                 report.events += seal.events.unsigned_abs();
+            }
+            if seal.events.unsigned_abs() < BATCH {
+                covered = Some(seal.at);
             }
             previous = Some(seal);
         }
@@ -121,8 +133,12 @@ fn compare_seal(seal: &Seal, previous: Option<&Seal>, keys: &[RecordKey]) -> Opt
     }
 }
 
-/// What is wrong with the events under a seal.
-async fn compare_events(db: &impl ConnectionTrait, seal: &Seal) -> Result<Option<String>, StoreError> {
+/// What is wrong with the events under a seal, which happened after `covered` and before the seal was made.
+async fn compare_events(
+    db: &impl ConnectionTrait,
+    seal: &Seal,
+    covered: Option<Timestamp>,
+) -> Result<Option<String>, StoreError> {
     let events = audit::under_seal(db, seal.number, (seal.first_event, seal.last_event)).await?;
     let (found, sealed) = (events.len() as u64, seal.events.unsigned_abs());
     let which = format!("events {} to {} under seal {}", seal.first_event, seal.last_event, seal.number);
@@ -133,6 +149,13 @@ async fn compare_events(db: &impl ConnectionTrait, seal: &Seal) -> Result<Option
     } else if digest(&events)[..] != seal.digest[..] {
         Some(format!("{which}: changed or reordered"))
     } else {
-        None
+        let is_misdated = |event: &&Recorded| {
+            event.at > seal.at + TOLERANCE || covered.is_some_and(|covered| event.at < covered - TOLERANCE)
+        };
+        let misdated: Vec<_> = events.iter().filter(is_misdated).collect();
+        misdated.first().map(|event| {
+            let (count, id, at) = (misdated.len(), event.id, event.at);
+            format!("{which}: {count} with a date at which the seal was not over them, the first {id} with {at}")
+        })
     })
 }

@@ -1,10 +1,12 @@
 use documines_auth::audit::refusals::{self, Which};
+use documines_auth::audit::verify::verify;
+use documines_auth::database::{Database, begin_to_read};
 use documines_auth::http::problem::Code;
 use documines_auth::kernel::random::Random;
 use documines_auth::kernel::token::{ClientId, Token};
 use documines_auth::store::AccountId;
 use documines_auth::store::audit::{self, Reason, Recorded};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::json;
 
 use crate::support::{NEW_PASSWORD, PASSWORD, TestApp, person, seconds};
@@ -206,10 +208,46 @@ async fn refusals_that_the_database_does_not_take_are_kept_for_later() {
     tx.execute_unprepared("ALTER TABLE audit_events RENAME TO gone").await.unwrap();
     app.app.commit(tx).await.unwrap();
     refusals::write_down(&app.app, Which::Due).await.unwrap_err();
-    let tx = app.app.begin().await.unwrap();
-    tx.execute_unprepared("ALTER TABLE gone RENAME TO audit_events").await.unwrap();
-    app.app.commit(tx).await.unwrap();
-    assert_eq!(told(&app).await, refusal("login_refused", "invalid_credentials", thandi.id));
+    app.execute("ALTER TABLE gone RENAME TO audit_events").await;
+    // Not when its minute is over, but at the next turn.
+    refusals::write_down(&app.app, Which::Due).await.unwrap();
+    let record = audit::oldest(app.app.reader(), 0, 1_000).await.unwrap();
+    let last = record.last().map(|event| (event.event.as_str(), event.account, event.times));
+    assert_eq!(last, Some(("login_refused", thandi.id.0, 1)));
+}
+
+#[tokio::test]
+async fn a_refusal_that_the_database_did_not_take_for_long_makes_no_record_that_looks_forged() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    thandi.client.login(&thandi.email, WRONG).await.refused(401, "invalid_credentials");
+    // Meanwhile others seal.
+    app.advance(seconds(3_600));
+    app.seal().await;
+    refusals::write_down(&app.app, Which::Due).await.unwrap();
+    app.seal().await;
+    let tx =
+        begin_to_read(&Database::connect_to_read(&app.app.settings.database().unwrap()).await.unwrap()).await.unwrap();
+    let report = verify(&tx, std::slice::from_ref(&app.app.record_key), None).await.unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_hides_neither_the_account_nor_the_network_of_a_guess() {
+    let app = TestApp::start_with(&["--trusted-proxies=0.0.0.0/32"]).await;
+    let thandi = app.sign_up("thandi").await;
+    let try_from = async |source: String, email: &str| {
+        let body = json!({"email": email, "password": WRONG});
+        let call = thandi.client.post("/login/").json(&body).header("X-Forwarded-For", &source);
+        call.send().await.refused(401, "invalid_credentials");
+    };
+    for n in 0..140 {
+        try_from(format!("198.51.100.{n}"), "nobody@example.com").await;
+    }
+    try_from("203.0.113.7".to_owned(), &thandi.email).await;
+    let guess =
+        record_of(&app).await.into_iter().find(|event| event.account == thandi.id.0 && event.event == "login_refused");
+    assert_eq!(guess.unwrap().source.as_deref(), Some("203.0.113.7"));
 }
 
 #[tokio::test]
@@ -237,6 +275,44 @@ async fn the_database_refuses_to_change_or_remove_what_is_on_the_record() {
         app.seal().await;
     }
     assert_eq!(record_of(&app).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_database_refuses_to_replace_what_is_on_the_record() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    app.seal().await;
+    thandi.log_in().await;
+    let forged = "(id, at, event, account_id) SELECT id, at, 'forged', account_id FROM audit_events";
+    let seal = "at, key_id, events, first_event, last_event, digest, removed_through, mac";
+    let changed = "1, key_id, events, first_event, last_event, digest, removed_through, mac";
+    let upsert = [
+        format!("INSERT INTO audit_events {forged} WHERE true ON CONFLICT (id) DO UPDATE SET event = 'forged'"),
+        format!(
+            "INSERT INTO audit_seals (number, {seal}) SELECT number, {changed} FROM audit_seals WHERE true \
+             ON CONFLICT (number) DO UPDATE SET at = 1"
+        ),
+    ];
+    // SQLite alone can put a row in another's place, by its number.
+    let replace = [
+        format!("REPLACE INTO audit_events {forged}"),
+        format!("INSERT OR REPLACE INTO audit_events {forged} WHERE seal IS NULL"),
+        format!("REPLACE INTO audit_seals (number, {seal}) SELECT number, {changed} FROM audit_seals"),
+        "UPDATE OR REPLACE audit_events SET id = 1 WHERE id = 2".to_owned(),
+        // Such a row would be taken for the one that stands in the way of every later one.
+        "INSERT INTO audit_events (id, at, event, account_id) VALUES (-1, 1, 'logged_in', 1)".to_owned(),
+        format!("INSERT INTO audit_seals (number, {seal}) SELECT -1, {changed} FROM audit_seals"),
+    ];
+    let is_sqlite = app.app.reader().get_database_backend() == DbBackend::Sqlite;
+    for sql in upsert.iter().chain(replace.iter().filter(|_| is_sqlite)) {
+        let tx = app.app.begin().await.unwrap();
+        let refusal = tx.execute_unprepared(sql).await.unwrap_err().to_string();
+        assert!(refusal.contains("is append-only") || refusal.contains("counts from 1"), "{sql}: {refusal}");
+    }
+    let names: Vec<_> = record_of(&app).await.into_iter().map(|event| event.event).collect();
+    assert_eq!(names, ["signed_up", "logged_in"]);
+    app.seal().await;
+    assert_eq!(app.number("SELECT count(*) AS number FROM audit_seals WHERE at > 1").await, 2);
 }
 
 #[test]

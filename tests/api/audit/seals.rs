@@ -255,6 +255,41 @@ async fn many_events_are_sealed_in_batches() {
     assert_eq!((report.seals, report.events), (5, 2_048));
 }
 
+#[tokio::test]
+async fn events_with_a_date_of_somebodys_choice_are_found() {
+    let minute = 60_000_000;
+    for (shift, is_found) in [(-1_440 * minute, true), (-11 * minute, true), (11 * minute, true), (-9 * minute, false)]
+    {
+        let app = three_seals().await;
+        let now = app.app.clock.now().as_micros();
+        app.execute(&format!(
+            "INSERT INTO audit_events (at, event, account_id) VALUES ({}, 'password_reset', 1)",
+            now + shift
+        ))
+        .await;
+        app.seal().await;
+        let expected: &[&str] = if is_found { &["events 6 to 6 under seal 4: 1 with a date"] } else { &[] };
+        finds(&check(&app).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn events_that_waited_long_for_their_seal_are_where_they_belong() {
+    let app = three_seals().await;
+    let tx = app.app.begin().await.unwrap();
+    let copy = "INSERT INTO audit_events (at, event, account_id) SELECT at, event, account_id FROM audit_events";
+    for _ in 0..8 {
+        tx.execute_unprepared(copy).await.unwrap();
+    }
+    app.app.commit(tx).await.unwrap();
+    // No seal was made for a day: the second one of then is over events that are a day older than the first.
+    app.advance(days(1));
+    app.seal().await;
+    let report = check(&app).await;
+    whole(&report);
+    assert_eq!((report.seals, report.events), (6, 5 * 256));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "runs on PostgreSQL, as part of the whole suite there"]
 async fn nodes_that_seal_at_once_make_one_chain() {
@@ -279,9 +314,8 @@ async fn nodes_that_seal_at_once_make_one_chain() {
 async fn an_event_that_appears_after_later_ones_were_sealed_is_sealed_next() {
     let app = TestApp::start().await;
     let slow = app.app.begin().await.unwrap();
-    slow.execute_unprepared("INSERT INTO audit_events (at, event, account_id) VALUES (1, 'logged_in', 1)")
-        .await
-        .unwrap();
+    let insertion = "INSERT INTO audit_events (at, event, account_id) VALUES (1741318458305185, 'logged_in', 1)";
+    slow.execute_unprepared(insertion).await.unwrap();
     app.sign_up("thandi").await;
     app.seal().await;
     app.app.commit(slow).await.unwrap();
