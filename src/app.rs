@@ -8,6 +8,7 @@ use std::path::Path;
 use tokio::sync::Notify;
 
 use crate::audit::refusals::Refusals;
+use crate::background::Jobs;
 use crate::database::Database;
 use crate::kernel::clock::Clock;
 use crate::kernel::origin::TrustedProxies;
@@ -53,6 +54,8 @@ pub struct App {
     pub throttle: Throttle,
     /// What happens, counted; `None` where nobody asks.
     pub metrics: Option<Metrics>,
+    /// How the background jobs fare.
+    pub jobs: Jobs,
     /// Rung when mail was put into the outbox.
     pub mail_bell: Notify,
     /// How mail leaves.
@@ -95,6 +98,7 @@ impl App {
             identities,
             throttle,
             usage: Tally::default(),
+            jobs: Jobs::default(),
             mail_bell: Notify::new(),
             mail_transport,
             metrics,

@@ -1,5 +1,7 @@
 //! What can go wrong in any rule through no doing of the caller's.
 
+use std::error::Error;
+
 use crate::store::StoreError;
 
 /// A failure of ours, or of the moment. Every rule's error has a variant for it.
@@ -11,7 +13,7 @@ pub enum Fault {
     /// The database did not do what it was asked.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something that cannot happen did.
-    #[error("{0}")]
-    Internal(&'static str),
+    /// Something that cannot happen did; why is for the log alone.
+    #[error("{0}: {1}")]
+    Internal(&'static str, #[source] Box<dyn Error + Send + Sync>),
 }

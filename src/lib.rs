@@ -24,6 +24,7 @@
 pub mod account;
 pub mod app;
 pub mod audit;
+pub mod background;
 pub mod changes;
 mod connections;
 pub mod database;

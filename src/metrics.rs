@@ -54,6 +54,11 @@ struct MailLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabels {
+    job: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
     limit: &'static str,
 }
@@ -120,6 +125,11 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
     let (open, idle) = app.database().connections();
     gauge("database_connections_open", "Connections to the database", open);
     gauge("database_connections_idle", "Connections to the database that nobody uses", idle);
+    let panics = Family::<JobLabels, Counter>::default();
+    for (job, count) in app.jobs.panics() {
+        panics.get_or_create(&JobLabels { job }).inc_by(count);
+    }
+    registry.register("job_panics", "Panics of background jobs, by job; each was started again", panics);
     let lumped = Counter::<u64>::default();
     lumped.inc_by(app.refusals.lumped());
     let help = "Refusals of a flood: on the record as a number, without the network";

@@ -8,13 +8,15 @@ use poem::{Endpoint, Response};
 use sd_notify::NotifyState;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::account::api::AccountApi;
 use crate::app::{App, lock, make_private_folder};
 use crate::audit::api::AuditApi;
 use crate::audit::refusals::{self, Which};
 use crate::audit::seal;
+use crate::database::Database;
 use crate::email::api::EmailApi;
 use crate::http::envelope::Envelope;
 use crate::http::pages::pages;
@@ -26,7 +28,8 @@ use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, Switch, When};
-use crate::{changes, connections, housekeeping, mail, metrics, usage};
+use crate::store::StoreError;
+use crate::{background, changes, connections, housekeeping, mail, metrics, secret_key, usage};
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
 const BACKLOG: u32 = 1_024;
@@ -35,6 +38,9 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long mail that is on its way may still take when the server stops.
 const LAST_MAIL: Duration = Duration::from_secs(5);
+/// How long the last counts, refusals and seals may take then, and how long closing the database: where somebody holds a
+/// row, writing waits for them without end, and what stops services kills the process after a while.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// Every operation of the API.
 pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi, EmailApi, AuditApi);
@@ -104,21 +110,14 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let app = app.clone();
         async move { mail::worker::run(&app, is_enough_mail).await }
     });
-    let changes = tokio::spawn({
-        let app = app.clone();
-        async move { changes::run(&app).await }
-    });
-    let housekeeping = tokio::spawn({
-        let app = app.clone();
-        async move { housekeeping::run(&app).await }
-    });
-    let seals = tokio::spawn({
-        let app = app.clone();
-        async move { seal::run(&app).await }
-    });
-    let (enough, is_enough) = oneshot::channel();
-    let counts = tokio::spawn({
-        let app = app.clone();
+    let others = [
+        supervise(&app, "changes", |app| async move { changes::run(&app).await }),
+        supervise(&app, "housekeeping", |app| async move { housekeeping::run(&app).await }),
+        supervise(&app, "seals", |app| async move { seal::run(&app).await }),
+    ];
+    let (enough, is_enough) = watch::channel(false);
+    let mut counts = supervise(&app, "counts", move |app| {
+        let is_enough = is_enough.clone();
         async move { flush_until(&app, is_enough).await }
     });
     connections::serve(listener, endpoint(app.clone()), stop).await;
@@ -128,29 +127,50 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     if tokio::time::timeout(LAST_MAIL, &mut mail).await.is_err() {
         mail.abort();
     }
-    changes.abort();
-    housekeeping.abort();
-    seals.abort();
-    if let Some(metrics) = metrics {
-        metrics.abort();
+    others.iter().chain(&metrics).for_each(JoinHandle::abort);
+    // Not cut off in the middle of a flush, which would lose what it took out, unless that takes too long.
+    let _ = enough.send(true);
+    let last = async {
+        let _ = (&mut counts).await;
+        write_down_the_last(&app).await;
+    };
+    if tokio::time::timeout(LAST_FLUSH, last).await.is_err() {
+        tracing::error!("the last counts, refusals and seals could not be written down in time");
+        counts.abort();
     }
-    // Not cut off in the middle of a flush, which would lose what it took out.
-    let _ = enough.send(());
-    let _ = counts.await;
-    if let Err(error) = usage::flush(&app).await {
-        tracing::error!(%error, "the last counts could not be written down");
-    }
-    if let Err(error) = refusals::write_down(&app, Which::All).await {
-        tracing::error!(%error, "the last refusals could not be written down");
-    }
-    if let Err(error) = seal::seal_all(&app).await {
-        tracing::warn!(%error, "the end of the record could not be sealed; the next start will do it");
-    }
-    if let Err(error) = app.database().clone().close().await {
-        tracing::warn!(%error, "the database did not close cleanly");
+    match tokio::time::timeout(LAST_FLUSH, app.database().clone().close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the database did not close cleanly"),
+        Err(_) => tracing::warn!("the database did not close in time"),
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Runs a background job on a task of its own.
+fn supervise<F>(
+    app: &Arc<App>,
+    name: &'static str,
+    job: impl Fn(Arc<App>) -> F + Send + Sync + 'static,
+) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let app = app.clone();
+    tokio::spawn(async move { app.jobs.supervise(name, background::PAUSE, || job(app.clone())).await })
+}
+
+/// Writes down all that there is to write before the end.
+async fn write_down_the_last(app: &App) {
+    if let Err(error) = usage::flush(app).await {
+        tracing::error!(%error, "the last counts could not be written down");
+    }
+    if let Err(error) = refusals::write_down(app, Which::All).await {
+        tracing::error!(%error, "the last refusals could not be written down");
+    }
+    if let Err(error) = seal::seal_all(app).await {
+        tracing::warn!(%error, "the end of the record could not be sealed; the next start will do it");
+    }
 }
 
 fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSetting> {
@@ -162,21 +182,27 @@ fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSet
     socket.listen(BACKLOG).map_err(refuse)
 }
 
-/// Brings the database's schema up to date.
+/// Brings the database's schema up to date, and holds its key against ours. Needs neither password threads nor a mail
+/// server.
 ///
 /// # Errors
 /// Where it cannot.
 pub async fn migrate(settings: Settings) -> Result<(), ServeError> {
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings.data_dir)?;
-    let app = App::start(settings, Clock::system(), Random::from_system()).await?;
-    app.database().clone().close().await.map_err(|error| BadSetting::new("--database-url", error))?;
+    let random = Random::from_system();
+    let (sealer, key_flag) = secret_key::sealer(&settings, &random)?;
+    let refuse = |error: StoreError| BadSetting::new("--database-url", error);
+    let db = Database::open(&settings.database()?).await?;
+    db.migrate().await.map_err(refuse)?;
+    secret_key::check(&db, &sealer, &random, key_flag).await?;
+    db.close().await.map_err(refuse)?;
     tracing::info!("the database is up to date");
     Ok(())
 }
 
-async fn flush_until(app: &App, mut is_enough: oneshot::Receiver<()>) {
-    while tokio::time::timeout(FLUSH_INTERVAL, &mut is_enough).await.is_err() {
+async fn flush_until(app: &App, mut is_enough: watch::Receiver<bool>) {
+    while tokio::time::timeout(FLUSH_INTERVAL, is_enough.wait_for(|enough| *enough)).await.is_err() {
         if let Err(error) = usage::flush(app).await {
             tracing::warn!(%error, "counts could not be written down; trying again");
         }

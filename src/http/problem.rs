@@ -212,6 +212,12 @@ impl Problem {
         Self::new(Code::Internal).because(cause)
     }
 
+    /// Not for the moment; `cause` is for the log alone.
+    #[must_use]
+    pub fn unavailable(cause: impl ToString) -> Self {
+        Self::new(Code::Unavailable).because(cause)
+    }
+
     fn because(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string().into()), ..self }
     }
@@ -323,7 +329,7 @@ impl From<Fault> for Problem {
         match fault {
             Fault::Overloaded => Self::new(Code::Overloaded),
             Fault::Store(StoreError::Unavailable(_)) => Self::new(Code::Unavailable).because(fault),
-            Fault::Store(StoreError::Broken(_)) | Fault::Internal(_) => Self::internal(fault),
+            Fault::Store(StoreError::Broken(_)) | Fault::Internal(..) => Self::internal(fault),
         }
     }
 }

@@ -14,6 +14,9 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// The last instant of the year 9999.
+const LAST: Timestamp = Timestamp(253_402_300_799_999_999);
+
 impl Timestamp {
     /// The instant `micros` microseconds after the epoch.
     #[must_use]
@@ -30,14 +33,14 @@ impl Timestamp {
     /// Microseconds from `earlier` to this instant; 0 where `earlier` is the later one.
     #[must_use]
     pub fn micros_since(self, earlier: Self) -> i64 {
-        (self.0 - earlier.0).max(0)
+        self.0.saturating_sub(earlier.0).max(0)
     }
 
     /// Midnight UTC of the day that is `days` after this one.
     #[must_use]
     pub fn midnight_after(self, days: u64) -> Self {
-        let day = self.utc().date_naive() + Days::new(days);
-        Self(day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros())
+        let day = self.utc().date_naive().checked_add_days(Days::new(days));
+        day.map_or(LAST, |day| Self(day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros()))
     }
 
     /// `2025-03-08 03:41:37`: to the second, UTC, with neither `T` nor zone (the seed's `expires`).
@@ -52,10 +55,12 @@ impl Timestamp {
         self.utc().to_rfc3339_opts(SecondsFormat::Secs, true)
     }
 
-    /// The same instant as chrono has it, for libraries that want that.
+    /// The same instant as chrono has it, for whatever writes it down. What lies outside of the years 1970 to 9999 becomes
+    /// their first or last instant: a database that was tampered with may hold any number, formats and libraries know no
+    /// other years, and some panic.
     #[must_use]
     pub fn utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+        DateTime::from_timestamp_micros(self.0.clamp(0, LAST.0)).unwrap_or_default()
     }
 }
 
@@ -158,6 +163,8 @@ impl fmt::Display for TotalTime {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SEED: Timestamp = Timestamp::from_micros(1_741_318_458_305_185);
@@ -180,6 +187,25 @@ mod tests {
         assert_eq!(TotalTime(3_723_000_000).to_string(), "PT1H2M3S");
         assert_eq!(TotalTime(7_200_000_000).to_string(), "PT2H");
         assert_eq!(TotalTime(90_000_000_000 * 60).to_string(), "PT1500H");
+    }
+
+    proptest! {
+        #[test]
+        fn no_number_makes_an_instant_panic(one in edge(), other in edge(), days in any::<u64>()) {
+            let (at, earlier) = (Timestamp::from_micros(one), Timestamp::from_micros(other));
+            prop_assert!(at.micros_since(earlier) >= 0);
+            prop_assert_eq!(at.to_string().len(), 27);
+            prop_assert_eq!(at.to_seconds_with_space().len(), 19);
+            prop_assert!(at.midnight_after(days) <= LAST);
+            prop_assert!(at + Duration::MAX >= at && at - Duration::MAX <= at);
+            let _ = std::time::SystemTime::from(at.utc());
+            let _ = TotalTime(one).to_string();
+        }
+    }
+
+    /// Any number, and those where something ends.
+    fn edge() -> impl Strategy<Value = i64> {
+        prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), Just(-1), Just(LAST.0), Just(LAST.0 + 1)]
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! From a [`Mail`] to a message as it goes over the wire.
 
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime};
 
 use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
@@ -64,7 +63,7 @@ impl Letter {
         let render = |name| {
             let template = TEMPLATES.get_template(name);
             let rendered = template.and_then(|template| template.render(&values));
-            rendered.map_err(|_| Fault::Internal("a mail's template cannot be filled in"))
+            rendered.map_err(|error| Fault::Internal("a mail's template cannot be filled in", error.into()))
         };
         Ok(Self {
             to: to.map(str::to_owned),
@@ -85,7 +84,6 @@ impl Letter {
         let Some(to) = &self.to else { return Ok(None) };
         let to: Address = to.parse().map_err(|_| MalformedLetter)?;
         let micros = written_at.as_micros();
-        let date = SystemTime::UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs());
         let id = self.id.clone().unwrap_or_else(|| format!("{row}.{micros}"));
         let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).map_err(|_| MalformedLetter)?;
         let message = Message::builder()
@@ -93,7 +91,7 @@ impl Letter {
             .from(from.clone())
             .to(Mailbox::new(None, to))
             .subject(&self.subject)
-            .date(date)
+            .date(written_at.utc().into())
             .message_id(Some(format!("<{id}@{}>", from.email.domain())))
             .header(AutoSubmitted);
         let message = match &self.html {
@@ -185,6 +183,19 @@ mod tests {
             let url = "https://id.example.com".parse().unwrap();
             let letter = Letter::write(Some(to), &Mail::PasswordChanged { at: AT }, &url, &Random::seeded(1)).unwrap();
             assert!(letter.to_message(7, AT, &from).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_mail_with_an_impossible_date_goes_out_too() {
+        let (letter, _) = write(&Mail::PasswordChanged { at: AT });
+        for micros in [i64::MIN, -1, 9_000_000_000_000_000_000, i64::MAX] {
+            let message = letter.to_message(7, Timestamp::from_micros(micros), &"a@example.com".parse().unwrap());
+            let message = String::from_utf8(message.unwrap().unwrap().formatted()).unwrap();
+            assert!(
+                message.contains("Date: Fri, 31 Dec 9999") || message.contains("Date: Thu, 01 Jan 1970"),
+                "{message}"
+            );
         }
     }
 

@@ -17,7 +17,8 @@ use crate::throttle::{self, Whose, limits};
 /// that goes nowhere.
 pub fn enqueue(app: &App, writes: &mut Writes, to: Option<&str>, mail: &Mail<'_>, now: Timestamp) -> Result<(), Fault> {
     let letter = Letter::write(to, mail, &app.settings.public_url, &app.random)?;
-    let plain = serde_json::to_vec(&letter).map_err(|_| Fault::Internal("a letter cannot be written as JSON"))?;
+    let plain = serde_json::to_vec(&letter)
+        .map_err(|error| Fault::Internal("a letter cannot be written as JSON", error.into()))?;
     let sealed_mail = app.sealer.seal(&app.random, sealed::OUTBOX.purpose, &plain);
     // What opens nothing any more need not arrive.
     let give_up_at = mail.expires_at().map_or(now + PATIENCE, |expires_at| expires_at.min(now + PATIENCE));

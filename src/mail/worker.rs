@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::message::Letter;
 use super::transport::{Carrier, Failure};
 use crate::app::App;
+use crate::background;
 use crate::kernel::seal::KeyId;
 use crate::store::outbox::{self, Leased, Queue};
 use crate::store::writes::Writes;
@@ -37,14 +38,17 @@ const OUTAGE_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// Empties the outbox whenever there is something in it, until it is told to stop; then finishes what it carries.
 pub async fn run(app: &App, stop: watch::Receiver<bool>) {
-    let lanes = |queue| join_all((0..LANES).map(|_| lane(app, queue, stop.clone())));
-    let mut stopped = stop.clone();
-    let probe = async {
+    let stop = &stop;
+    // Each lane by itself: what makes one panic does not cut off the mails that the others carry.
+    let supervised = |queue| app.jobs.supervise("mail", background::PAUSE, move || lane(app, queue, stop.clone()));
+    let lanes = |queue| join_all((0..LANES).map(|_| supervised(queue)));
+    let probe = app.jobs.supervise("mail", background::PAUSE, || async {
+        let mut stopped = stop.clone();
         tokio::select! {
             () = app.mail_transport.probe() => {}
             _ = stopped.wait_for(|stop| *stop) => {}
         }
-    };
+    });
     join(probe, join(lanes(Queue::New), lanes(Queue::Again))).await;
 }
 

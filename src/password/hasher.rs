@@ -165,9 +165,9 @@ impl Hasher {
         });
         self.queue.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => Fault::Overloaded,
-            TrySendError::Closed(_) => Fault::Internal("the password workers are gone"),
+            TrySendError::Closed(_) => Fault::Internal("the password workers are gone", "their queue is closed".into()),
         })?;
-        answered.await.map_err(|_| Fault::Internal("a password worker gave no answer"))
+        answered.await.map_err(|error| Fault::Internal("a password worker gave no answer", error.into()))
     }
 }
 

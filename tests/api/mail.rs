@@ -128,6 +128,18 @@ async fn a_letter_sealed_with_another_key_stays_and_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn a_mail_whose_row_holds_an_impossible_date_goes_out_and_stops_no_other() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    for (n, micros) in ["9000000000000000000", "-9000000000000000000"].into_iter().enumerate() {
+        thandi.request_reset().await;
+        app.execute(&format!("UPDATE outbox SET created_at = {micros}")).await;
+        thandi.request_reset().await;
+        assert_eq!(app.deliver_mail().await.len(), 2 * n + 2);
+    }
+}
+
+#[tokio::test]
 async fn mail_survives_a_restart() {
     let app = TestApp::start().await;
     app.sign_up("thandi").await.request_reset().await;

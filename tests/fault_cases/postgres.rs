@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::load::{Api, Load, Outcome};
 use crate::postgres_server::Postgres;
@@ -101,4 +101,24 @@ async fn connections_that_were_cut_are_made_anew() {
         assert!(is_success_or_for_later(&outcome) && outcome.took < REFUSAL, "{outcome:?}");
     }
     assert!(!server.log().contains("panic"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_in_time_though_somebody_holds_the_row_that_it_would_write_last() {
+    let Some(postgres) = Postgres::start() else {
+        return skip("it_stops_in_time_though_somebody_holds_the_row_that_it_would_write_last", "no PostgreSQL");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = server_on(&postgres, folder.path());
+    let api = Api::of(&server);
+    let thandi = api.join("thandi").await;
+    let holder = sea_orm::Database::connect(postgres.url("postgres")).await.unwrap();
+    let held = holder.begin().await.unwrap();
+    held.execute_unprepared("SELECT 1 FROM accounts FOR UPDATE").await.unwrap();
+    assert!(api.get_profile(&thandi).await.unwrap().is_success());
+    let asked = Instant::now();
+    server.terminate();
+    assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+    held.rollback().await.unwrap();
 }

@@ -51,7 +51,12 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
     for (flag, value) in bad {
         refused(folder.path(), &[flag, value], &[], flag);
         refused(folder.path(), &["serve", flag, value], &[], flag);
-        refused(folder.path(), &["migrate", flag, value], &[], flag);
+        // A migration reads nothing of what sends mail: where that is wrong, the database can be brought up to date.
+        if ["--smtp-url", "--smtp-url-file", "--smtp-ca-file"].contains(&flag) {
+            assert!(run(folder.path(), &["migrate", flag, value], &[]).status.success(), "{flag}");
+        } else {
+            refused(folder.path(), &["migrate", flag, value], &[], flag);
+        }
     }
 }
 

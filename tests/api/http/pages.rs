@@ -1,10 +1,11 @@
 use documines_auth::http::problem::Code;
 use documines_auth::http::spec;
+use documines_auth::metrics;
 use poem::http::Method;
 
-use crate::support::TestApp;
 use crate::support::answer::Answer;
 use crate::support::schema::document;
+use crate::support::{TestApp, days};
 
 async fn get(app: &TestApp, path: &str) -> Answer {
     app.anon().page(Method::GET, path).send().await
@@ -101,6 +102,24 @@ async fn the_server_is_alive_and_ready_while_its_database_answers() {
     app.app.database().clone().close().await.unwrap();
     assert_eq!(get(&app, "/livez").await.status, 200);
     get(&app, "/readyz").await.refused(503, "unavailable");
+}
+
+#[tokio::test]
+async fn the_server_is_not_ready_while_a_background_job_rests_after_a_panic() {
+    let app = TestApp::start_with(&["--metrics-listen=127.0.0.1:0"]).await;
+    let state = app.app.clone();
+    let supervised = tokio::spawn(async move {
+        let job = || async { panic!("as a mistake of ours would") };
+        state.jobs.supervise("test", days(1), job).await;
+    });
+    while app.app.jobs.one_that_is_down().is_none() {
+        tokio::task::yield_now().await;
+    }
+    get(&app, "/readyz").await.refused(503, "unavailable");
+    assert_eq!(get(&app, "/livez").await.status, 200);
+    let metrics = metrics::render(&app.app, app.app.metrics.as_ref().unwrap()).await.unwrap();
+    assert!(metrics.contains("documines_auth_job_panics_total{job=\"test\"} 1"), "{metrics}");
+    supervised.abort();
 }
 
 #[tokio::test]
