@@ -16,6 +16,7 @@ use crate::kernel::random::Random;
 use crate::kernel::record_key::RecordKey;
 use crate::kernel::seal::Sealer;
 use crate::mail::transport::Transport;
+use crate::mail::worker::Settled;
 use crate::metrics::Metrics;
 use crate::password::hasher::Hasher;
 use crate::secret_key;
@@ -58,6 +59,8 @@ pub struct App {
     pub jobs: Jobs,
     /// Rung when mail was put into the outbox.
     pub mail_bell: Notify,
+    /// What became of mails and is not written down yet.
+    pub settled_mail: Settled,
     /// How mail leaves.
     pub mail_transport: Transport,
     db: Database,
@@ -100,6 +103,7 @@ impl App {
             usage: Tally::default(),
             jobs: Jobs::default(),
             mail_bell: Notify::new(),
+            settled_mail: Settled::default(),
             mail_transport,
             metrics,
             db,

@@ -5,11 +5,10 @@
 //! of all lanes on all nodes, one has it. The mail's row goes after the mail has left; a crash in between sends it again
 //! when the lease is over, with the same message id.
 
-use std::mem;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join_all};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::message::Letter;
 use super::transport::{Carrier, Failure};
@@ -50,6 +49,9 @@ pub async fn run(app: &App, stop: watch::Receiver<bool>) {
         }
     });
     join(probe, join(lanes(Queue::New), lanes(Queue::Again))).await;
+    if let Err(error) = write_settled(app).await {
+        tracing::warn!(%error, "what became of the last mails could not be written; some may go out twice");
+    }
 }
 
 /// Carries all that is due by now: for tests.
@@ -86,26 +88,49 @@ async fn lane(app: &App, queue: Queue, mut stop: watch::Receiver<bool>) {
 /// Carries what is due, one after the other, until nothing is, nothing leaves, or it is told to stop.
 async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
     let mut carrier = Carrier::new(&app.mail_transport);
-    let mut settled = Writes::to(app.writer());
     let mut goes_on = true;
     while goes_on && !*stop.borrow() {
-        let before = mem::replace(&mut settled, Writes::to(app.writer()));
-        let Some(mail) = take(app, before, queue).await? else { break };
+        let Some(mail) = take(app, queue).await? else { break };
         let outcome = carry(app, &mut carrier, &mail).await;
         goes_on = !matches!(outcome, Err(Failure::Unreachable(_)));
-        settle(app, &mut settled, &mail, outcome);
+        let mut writes = Writes::to(app.writer());
+        settle(app, &mut writes, &mail, outcome);
+        app.settled_mail.0.lock().await.push(writes);
     }
-    settled.run(app.writer()).await?;
+    write_settled(app).await?;
     carrier.rest().await;
     Ok(())
 }
 
-/// Writes down what became of the mail before, and leases one that is due. A power failure that forgets the former does
+/// What became of mails and is not written down yet, of all lanes: before any of them leases a mail, this is written, so
+/// that none whose lease is over after a lock goes out twice. It is kept until it was written; to write some of it twice
+/// does no harm.
+#[derive(Debug, Default)]
+pub struct Settled(Mutex<Vec<Writes>>);
+
+fn together(app: &App, settled: &[Writes]) -> Writes {
+    settled.iter().fold(Writes::to(app.writer()), |mut together, writes| {
+        together.append(writes.clone());
+        together
+    })
+}
+
+async fn write_settled(app: &App) -> Result<(), StoreError> {
+    let mut settled = app.settled_mail.0.lock().await;
+    together(app, &settled).run(app.writer()).await?;
+    settled.clear();
+    Ok(())
+}
+
+/// Writes down what became of mails before, and leases one that is due. A power failure that forgets the former does
 /// what a crash does: that mail goes out again.
-async fn take(app: &App, before: Writes, queue: Queue) -> Result<Option<Leased>, StoreError> {
+async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
     let now = app.clock.now();
     let until = now + app.settings.smtp_timeout * 2 + MARGIN;
-    let leased = outbox::lease(app.writer(), before, queue, now, until).await?;
+    let mut settled = app.settled_mail.0.lock().await;
+    let leased = outbox::lease(app.writer(), together(app, &settled), queue, now, until).await?;
+    settled.clear();
+    drop(settled);
     if leased.is_some() {
         // What the mail tells of is on the disk before the mail leaves.
         app.database().make_durable().await?;

@@ -9,7 +9,7 @@ use super::StoreError;
 ///
 /// SQLite has a thread of its own, and each message to it and back wakes two threads: that costs more than most
 /// statements do. So there they go in one. PostgreSQL takes one at a time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Writes {
     backend: DbBackend,
     statements: Vec<Statement>,
@@ -72,6 +72,11 @@ impl Writes {
             db.query_all_raw(last).await?
         };
         Ok(rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    }
+
+    /// Adds what another gathered.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.statements.append(&mut other.statements);
     }
 
     /// Whether there are none.

@@ -1,7 +1,9 @@
 use std::os::unix::fs::PermissionsExt;
 
+use documines_auth::mail::worker;
 use documines_auth::store::outbox::{self, NewMail};
 use documines_auth::store::writes::Writes;
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::support::{NEW_PASSWORD, TestApp, hours, seconds};
 
@@ -137,6 +139,31 @@ async fn a_mail_whose_row_holds_an_impossible_date_goes_out_and_stops_no_other()
         thandi.request_reset().await;
         assert_eq!(app.deliver_mail().await.len(), 2 * n + 2);
     }
+}
+
+#[tokio::test]
+async fn what_became_of_a_mail_is_kept_until_the_database_takes_it() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    thandi.request_reset().await;
+    let (refuse, accept) = if app.app.reader().get_database_backend() == DbBackend::Postgres {
+        (
+            "CREATE TRIGGER stays BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
+            "DROP TRIGGER stays ON outbox",
+        )
+    } else {
+        ("CREATE TRIGGER stays BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'not now'); END", "DROP TRIGGER stays")
+    };
+    app.execute(refuse).await;
+    worker::deliver_waiting(&app.app).await.unwrap_err();
+    app.execute(accept).await;
+    let folder = app.data_dir().join("mail");
+    let sent = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(sent).unwrap();
+    // The lease is over, and another lane looks first.
+    app.advance(hours(1));
+    assert_eq!(app.deliver_mail().await, Vec::<String>::new());
+    assert_eq!(app.waiting_mail().await.len(), 0);
 }
 
 #[tokio::test]
