@@ -73,7 +73,7 @@ pub async fn change_email(
     let has = Whose::Email(&account.profile.email);
     throttle::told(app, origin, throttle::check(app, &limits::EMAIL_CHANGE, has).await?)?;
     let guess = guess(app, origin, &limits::LOGIN, &account.profile.email).await??;
-    let outcome = request(app, origin, caller, &account, email, password, &guess).await;
+    let outcome = check(app, origin, caller, account, email, &password, &guess).await;
     match &outcome {
         Err(ChangeError::WrongPassword) => {
             let (session, client) = (Some(caller.session), Some(&caller.client));
@@ -86,7 +86,36 @@ pub async fn change_email(
     outcome
 }
 
-async fn request(
+/// How often the password is checked, where its hash changes meanwhile.
+const MOST_ATTEMPTS: usize = 3;
+
+async fn check(
+    app: &App,
+    origin: &Origin,
+    caller: &Identity,
+    mut account: Account,
+    email: &EmailAddress,
+    password: &Password,
+    guess: &Guess,
+) -> Result<(), ChangeError> {
+    for _ in 0..MOST_ATTEMPTS {
+        match attempt(app, origin, caller, &account, email, password.clone(), guess).await? {
+            Attempt::Requested => return Ok(()),
+            Attempt::Outdated(now) => account = *now,
+        }
+    }
+    Err(ChangeError::WrongPassword)
+}
+
+/// What came of a try.
+enum Attempt {
+    Requested,
+    /// The hash changed while the password was being checked: a login renewed it, or a reset came in between, and what was
+    /// checked says nothing of the new one. The account as it is now.
+    Outdated(Box<Account>),
+}
+
+async fn attempt(
     app: &App,
     origin: &Origin,
     caller: &Identity,
@@ -94,7 +123,7 @@ async fn request(
     email: &EmailAddress,
     password: Password,
     guess: &Guess,
-) -> Result<(), ChangeError> {
+) -> Result<Attempt, ChangeError> {
     if app.hasher.verify(password, Some(checked.password_hash.clone())).await? == Verdict::Wrong {
         return Err(ChangeError::WrongPassword);
     }
@@ -113,9 +142,8 @@ async fn request(
 
     let now = app.clock.now();
     let account = accounts::find_locked(&tx, caller.account).await?.ok_or(ChangeError::WrongPassword)?;
-    // A reset came in between, or a login that renewed the hash: what was checked says nothing of the password now.
     if account.password_hash != checked.password_hash {
-        return Err(ChangeError::WrongPassword);
+        return Ok(Attempt::Outdated(Box::new(account)));
     }
     let mut writes = Writes::to(&tx);
     guess.was_right(&tx, &mut writes, origin, now).await?;
@@ -133,5 +161,5 @@ async fn request(
     app.commit_with(tx, writes).await?;
 
     app.mail_bell.notify_one();
-    Ok(())
+    Ok(Attempt::Requested)
 }

@@ -220,3 +220,28 @@ async fn of_eight_accounts_that_confirm_one_address_at_once_one_gets_it() {
     }
     assert_eq!(app.account(won[0].1.1.id).await.profile.email, NEW_EMAIL);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_renews_the_hash_meanwhile_makes_no_right_password_wrong() {
+    let app = TestApp::start().await;
+    let mut people = Vec::new();
+    for n in 0..12 {
+        let person = person(&format!("thandi{n}"));
+        let answer = app.anon().signup(&person).await.expect(201);
+        let [id, secret] = ["client_id", "client_secret"].map(|member| answer[member].as_str().unwrap().to_owned());
+        let email = person["email"].as_str().unwrap().to_owned();
+        let client = app.anon().with_client(&id, &secret);
+        let bearer = client.session(&client.login(&email, PASSWORD).await).access_token;
+        people.push((email, (id, secret), bearer));
+    }
+    let app = app.restart_with(&["--argon2-iterations=2"]).await;
+    for (n, (email, (id, secret), bearer)) in people.iter().enumerate() {
+        let client = app.anon().with_client(id, secret);
+        let caller = client.with_bearer(bearer);
+        let to = format!("other{n}@example.com");
+        let (login, change) =
+            futures_util::future::join(client.login(email, PASSWORD), caller.change_email(&to, PASSWORD)).await;
+        login.expect(200);
+        change.expect(200);
+    }
+}
