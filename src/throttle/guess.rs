@@ -11,7 +11,7 @@
 //! - the *source*, by strangers' failures over all addresses, so that one password is not tried on everybody;
 //! - the *row* of failures by address, which ends with a success. Past it only a reset opens the account.
 //!
-//! A source that logged in before is *known* for a while: its tries meet the pair and the row alone.
+//! A source that logged in before is *known* for a while, or until a reset: its tries meet the pair and the row alone.
 
 use sea_orm::ConnectionTrait;
 
@@ -81,6 +81,7 @@ struct Keys {
     strangers: Digest,
     source: Digest,
     known: Digest,
+    forgotten: Digest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,9 +104,9 @@ pub async fn guess(
     }
     let keys = Keys::new(&app.throttle, limits, email, origin.source);
     let now = app.clock.now();
-    let wanted = [keys.pair, keys.row, keys.strangers, keys.source, keys.known];
-    let [pair, row, strangers, source, known] = throttles::find(app.reader(), wanted).await?;
-    let is_known = known.at(now).count > 0;
+    let wanted = [keys.pair, keys.row, keys.strangers, keys.source, keys.known, keys.forgotten];
+    let [pair, row, strangers, source, known, forgotten] = throttles::find(app.reader(), wanted).await?;
+    let is_known = known.at(now).count > 0 && known.until >= forgotten.at(now).until;
     // Asked without a lock first: a flood of what is refused writes nothing.
     if let Err(no) = limits.weigh(Counters { pair, row, strangers, source }, is_known, now) {
         return Ok(Err(told(app, origin, no)));
@@ -162,8 +163,8 @@ impl Guess {
     }
 }
 
-/// Opens an account whose owner has proved themselves in another way: all failures are forgotten, and the source is
-/// known. In the transaction of that proof.
+/// Opens an account whose owner has proved themselves in another way: all failures are forgotten, and of all sources this
+/// one alone is known. In the transaction of that proof.
 pub fn open(app: &App, writes: &mut Writes, origin: &Origin, limits: &'static Guessing, email: &str, now: Timestamp) {
     if !app.throttle.is_on {
         return;
@@ -171,7 +172,8 @@ pub fn open(app: &App, writes: &mut Writes, origin: &Origin, limits: &'static Gu
     let keys = Keys::new(&app.throttle, limits, email, origin.source);
     let forgotten = [keys.pair, keys.row, keys.strangers].map(|key| (key, Counter::NEW));
     throttles::write(writes, forgotten);
-    throttles::write(writes, [(keys.known, limits.known(now))]);
+    // Whoever else knew the old password may have logged in with it from anywhere.
+    throttles::write(writes, [(keys.known, limits.known(now)), (keys.forgotten, limits.known(now))]);
 }
 
 impl Guessing {
@@ -221,6 +223,7 @@ impl Keys {
             strangers: of("strangers"),
             source: throttle.key(limits.source.name, Whose::Source(source)),
             known: of_pair("known"),
+            forgotten: of("forgotten"),
         }
     }
 }

@@ -1,9 +1,10 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::mail::token_in;
 use crate::support::answer::{member_names, seed_time};
 use crate::support::app::START;
-use crate::support::{PASSWORD, TestApp, days, hours, person, seconds};
+use crate::support::{NEW_PASSWORD, PASSWORD, TestApp, days, hours, person, seconds};
 use crate::throttle::limited;
 
 #[tokio::test]
@@ -241,6 +242,7 @@ async fn a_login_from_where_nobody_logged_in_before_is_told_by_mail() {
 async fn where_limits_are_off_no_login_is_told() {
     let app = TestApp::start().await;
     let thandi = app.sign_up("thandi").await;
+    app.verify(&thandi).await;
     thandi.log_in().await;
     thandi.client.from("203.0.113.9").login(&thandi.email, PASSWORD).await.expect(200);
     assert!(app.waiting_mail().await.is_empty());
@@ -276,4 +278,28 @@ async fn past_the_most_sessions_of_an_account_the_one_that_was_unused_for_longes
     }
     assert_eq!(app.number("SELECT count(*) AS number FROM sessions WHERE ended_at IS NULL").await, 4, "three and one");
     sessions.last().unwrap().caller.get_profile().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_reset_forgets_every_known_source_but_its_own() {
+    let app = limited().await;
+    let thandi = app.sign_up("thandi").await;
+    app.verify(&thandi).await;
+    let [intruder, owner] = ["203.0.113.9", "203.0.113.10"].map(|source| thandi.client.from(source));
+    for caller in [&intruder, &owner] {
+        caller.login(&thandi.email, PASSWORD).await.expect(200);
+    }
+    app.advance(seconds(1));
+    let token = token_in(&{
+        owner.named_only().request_reset(&thandi.email).await.expect(200);
+        app.deliver_mail().await.pop().unwrap()
+    });
+    owner.named_only().reset_password(&token, NEW_PASSWORD).await.expect(200);
+    let told = app.deliver_mail().await.len();
+    owner.login(&thandi.email, NEW_PASSWORD).await.expect(200);
+    assert_eq!(app.deliver_mail().await.len(), told);
+    for _ in 0..2 {
+        intruder.login(&thandi.email, NEW_PASSWORD).await.expect(200);
+        assert_eq!(app.deliver_mail().await.len(), told + 1, "told once: then it is known");
+    }
 }
