@@ -27,7 +27,7 @@ use crate::kernel::random::Random;
 use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
-use crate::settings::{BadSetting, Settings, Switch, When};
+use crate::settings::{BadSetting, Settings, Switch};
 use crate::store::StoreError;
 use crate::{background, changes, connections, housekeeping, mail, metrics, secret_key, usage};
 
@@ -87,12 +87,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         }
         None => None,
     };
-    if app.settings.reset_token_in_response == When::Always {
-        tracing::warn!(
-            "--reset-token-in-response always: whoever knows an e-mail address can take over its account; \
-             never use this on an open network"
-        );
-    }
+    app.settings.log_reset_token_shown();
     if app.settings.rate_limits == Switch::Off {
         tracing::warn!(
             "--rate-limits off: passwords can be guessed as fast as they can be checked; for load tests alone"

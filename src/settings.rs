@@ -12,6 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::kernel::origin::TrustedNetwork;
 use crate::kernel::public_url::PublicUrl;
 
+mod reset_token;
+
+pub use reset_token::ResetTokenShown;
+
 /// What the server can be told. Every flag has a variable; a flag wins over its variable.
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true)]
@@ -68,8 +72,9 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_SECRET_KEY_FILE", value_name = "FILE", conflicts_with = "secret_key")]
     pub secret_key_file: Option<PathBuf>,
 
-    /// Whether the answer to a reset request carries the token; auto: only while mail goes to files and --listen is a
-    /// loopback address
+    /// Whether the answer to a reset request carries the token; auto: only while mail goes to files, --listen and
+    /// --public-url are loopback, and there are no --trusted-proxies; and then only to a caller on this machine without
+    /// a proxy
     #[arg(long, env = "DOCUMINES_RESET_TOKEN_IN_RESPONSE", value_name = "WHEN", default_value = "auto")]
     pub reset_token_in_response: When,
 
@@ -251,17 +256,6 @@ impl Settings {
         let kept = || read_secret("--data-dir", &self.data_dir.join("secret.key"));
         self.given_secret_key()?.map_or_else(kept, Ok)
     }
-
-    /// Whether a reset request is answered with the token itself, as the seed shows it.
-    #[must_use]
-    pub fn shows_reset_token(&self) -> bool {
-        let mails_for_real = self.smtp_url.is_some() || self.smtp_url_file.is_some();
-        match self.reset_token_in_response {
-            When::Auto => !mails_for_real && self.listen.ip().is_loopback(),
-            When::Always => true,
-            When::Never => false,
-        }
-    }
 }
 
 /// An argument without its variable where that is set to nothing: files for `docker compose` and the like do so to leave
@@ -324,27 +318,8 @@ mod tests {
         settings: Settings,
     }
 
-    fn settings(flags: &[&str]) -> Settings {
+    pub(super) fn settings(flags: &[&str]) -> Settings {
         Cli::try_parse_from([&["documines-auth"], flags].concat()).unwrap().settings
-    }
-
-    #[test]
-    fn the_reset_token_is_shown_on_loopback_alone_unless_told_otherwise() {
-        assert!(settings(&["--listen", "127.0.0.1:1"]).shows_reset_token());
-        assert!(settings(&["--listen", "[::1]:1"]).shows_reset_token());
-        assert!(!settings(&["--listen", "0.0.0.0:1"]).shows_reset_token());
-        assert!(settings(&["--listen", "0.0.0.0:1", "--reset-token-in-response", "always"]).shows_reset_token());
-        assert!(!settings(&["--reset-token-in-response", "never"]).shows_reset_token());
-    }
-
-    #[test]
-    fn the_reset_token_goes_by_mail_alone_where_mail_goes_out() {
-        for flag in ["--smtp-url", "--smtp-url-file"] {
-            let flags = ["--listen", "127.0.0.1:1", flag, "smtp://localhost"];
-            assert!(!settings(&flags).shows_reset_token());
-            let always = [&flags[..], &["--reset-token-in-response", "always"]].concat();
-            assert!(settings(&always).shows_reset_token());
-        }
     }
 
     #[test]

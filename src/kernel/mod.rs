@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod device;
 pub mod email_address;
+pub mod host;
 pub mod origin;
 pub mod page;
 pub mod password;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use url::Url;
 
 use super::Invalid;
+use super::host::Host;
 
 /// An `http` or `https` URL without query, fragment or credentials; written without a slash at its end, so that a path
 /// can follow.
@@ -17,6 +18,12 @@ impl PublicUrl {
     #[must_use]
     pub fn mail_domain(&self) -> &str {
         self.0.domain().unwrap_or("localhost")
+    }
+
+    /// The host; `None` where it is written in a way that no request can name.
+    #[must_use]
+    pub fn host(&self) -> Option<Host<'_>> {
+        self.0.host_str().and_then(Host::parse)
     }
 
     /// Whether it is scheme, host and port alone: an origin (RFC 6454).
@@ -60,6 +67,18 @@ mod tests {
     fn mail_comes_from_a_name() {
         for (raw, domain) in [("https://id.example.com/x", "id.example.com"), ("http://[::1]:8020", "localhost")] {
             assert_eq!(raw.parse::<PublicUrl>().expect(raw).mail_domain(), domain);
+        }
+    }
+
+    #[test]
+    fn its_host_is_a_name_or_an_address() {
+        for (raw, host) in [
+            ("https://ID.example.com:8443/x", "id.example.com"),
+            ("http://127.0.0.1:8020", "127.0.0.1"),
+            ("http://[::1]:8020", "[::1]"),
+            ("https://bücher.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(raw.parse::<PublicUrl>().expect(raw).host(), Host::parse(host));
         }
     }
 

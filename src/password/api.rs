@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::body;
 use crate::http::body::{Answer, Body, Documented};
 use crate::http::caller::NamedClient;
+use crate::http::local::IsLocal;
 use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::email_address::EmailAddress;
@@ -32,8 +33,9 @@ impl PasswordApi {
     /// one. An e-mail address that nobody has gets the same answer, after the same time; so does one that three mails
     /// went to within the hour, and the last of them stays good.
     ///
-    /// `reset_token` is in the answer only where the operator allows that: by default while mail goes to files and the
-    /// server listens on a loopback address. On the open internet the mail alone carries it.
+    /// `reset_token` is in the answer only where the operator allows it: by default while the server is for its own
+    /// machine alone (no mail server, no proxy, a loopback address and public URL), and then only where the call comes
+    /// from that machine directly. On the open internet the mail alone carries it.
     #[oai(
         path = "/password/reset/request/",
         method = "post",
@@ -44,11 +46,13 @@ impl PasswordApi {
         &self,
         app: Data<&Arc<App>>,
         origin: Origin,
+        is_local: IsLocal,
         client: NamedClient,
         body: Body<RequestPasswordResetBody>,
     ) -> Result<Answer<RequestPasswordResetAnswer>, Refused<RequestResetError>> {
         let token = request_password_reset(&app, &origin, &client.0, &body.0.email).await?;
-        let reset_token = app.settings.shows_reset_token().then(|| token.expose().to_owned());
+        let is_shown = app.settings.reset_token_shown().is_shown(is_local.0);
+        let reset_token = is_shown.then(|| token.expose().to_owned());
         Ok(Answer(RequestPasswordResetAnswer {
             message: "Password reset token sent to your email".to_owned(),
             reset_token,

@@ -8,6 +8,7 @@ use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
+use crate::settings::ResetTokenShown;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, Purpose};
@@ -80,7 +81,7 @@ pub async fn reset_password(
     sessions::end_all(&mut writes, account.id, now);
     // Whoever asked for another address had the old password.
     email_verifications::void(&mut writes, account.id, Purpose::Change);
-    if !app.settings.shows_reset_token() {
+    if let ResetTokenShown::ToNobody(_) = app.settings.reset_token_shown() {
         // The token came by mail alone: that proves the address as well as a verification does.
         accounts::note_email_verified(&mut writes, account.id, now);
     }

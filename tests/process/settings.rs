@@ -1,6 +1,9 @@
 use std::net::TcpListener;
 use std::path::Path;
 
+use reqwest::Method;
+use serde_json::json;
+
 use crate::server::{Server, run};
 
 /// Asserts that it ends at once, not well, with one line that names `name`.
@@ -213,7 +216,53 @@ fn the_log_warns_where_limits_are_off() {
 #[test]
 fn the_log_warns_where_the_reset_token_is_always_in_the_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let warns = |server: Server| server.log().contains("--reset-token-in-response always");
-    assert!(warns(Server::start_with(folder.path(), &["--reset-token-in-response", "always"], &[])));
+    let warns =
+        |server: Server| server.log().contains("WARN") && server.log().contains("--reset-token-in-response always");
+    assert!(warns(Server::start_with(
+        folder.path(),
+        &["--reset-token-in-response", "always", "--rate-limits=on"],
+        &[]
+    )));
     assert!(!warns(Server::start(folder.path())));
+}
+
+#[test]
+fn the_log_says_who_is_shown_the_reset_token_and_why_nobody_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = |arguments: &[&str]| Server::start_with(folder.path(), arguments, &[]).log();
+    let local = log(&[]);
+    assert!(local.contains("shows the token to callers on this machine"), "{local}");
+    for (arguments, reason) in [
+        (["--public-url", "https://auth.example.com"], "--public-url is not a loopback host"),
+        (["--trusted-proxies", "127.0.0.1"], "--trusted-proxies names a proxy"),
+        (["--reset-token-in-response", "never"], "the setting says so"),
+    ] {
+        let log = log(&arguments);
+        assert!(log.contains("no answer shows a reset token") && log.contains(reason), "{log}");
+    }
+}
+
+/// What a stranger gets who comes by way of a reverse proxy: it talks to a loopback address, as everybody on this machine.
+#[tokio::test]
+async fn nobody_behind_a_proxy_is_answered_a_reset_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &["--rate-limits", "on"], &[]);
+    let thandi = server.sign_up("thandi").await;
+    let id = [("X-Client-ID", thandi["client_id"].as_str().unwrap())];
+    let body = json!({"email": "thandi@example.com"});
+    let ask = async |headers: &[(&str, &str)]| {
+        let headers = [&id[..], headers].concat();
+        let (status, answer) = server.call(Method::POST, "/password/reset/request/", &headers, Some(&body)).await;
+        assert!(status == 200 || status == 421, "{answer}");
+        answer.get("reset_token").is_some()
+    };
+    assert!(ask(&[]).await);
+    assert!(!ask(&[("X-Forwarded-For", "203.0.113.9")]).await);
+    assert!(!ask(&[("Host", "auth.example.com")]).await);
+    drop(server);
+
+    let as_documented = [("DOCUMINES_PUBLIC_URL", "https://auth.example.com")];
+    let server = Server::start_with(folder.path(), &[], &as_documented);
+    let (status, answer) = server.call(Method::POST, "/password/reset/request/", &id, Some(&body)).await;
+    assert_eq!((status, answer.get("reset_token")), (200, None));
 }

@@ -81,6 +81,36 @@ async fn the_token_stays_out_of_the_answer_where_strangers_can_call() {
     absent_with(&["--listen=[::]:8020"]).await;
 }
 
+#[tokio::test]
+async fn the_token_stays_out_of_the_answer_behind_a_reverse_proxy() {
+    absent_with(&["--public-url=https://auth.example.com"]).await;
+    absent_with(&["--public-url=http://localhost.example.com:8020"]).await;
+    absent_with(&["--trusted-proxies=127.0.0.1"]).await;
+    absent_with(&["--trusted-proxies=10.0.0.0/8", "--reset-token-in-response=auto"]).await;
+}
+
+#[tokio::test]
+async fn a_call_that_came_through_a_proxy_or_by_another_name_is_not_shown_the_token() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let client = thandi.client.named_only();
+    let ask = |name: &'static str, value: &'static str| {
+        let call = client.post("/password/reset/request/").header(name, value);
+        async {
+            call.json(&json!({"email": "thandi@example.com"})).send().await.expect(200).get("reset_token").is_some()
+        }
+    };
+    for host in ["localhost", "127.0.0.1:8020", "[::1]", "LOCALHOST:1"] {
+        assert!(ask("Host", host).await, "{host}");
+    }
+    for host in ["192.0.2.7", "[2001:db8::7]:8020", "0.0.0.0:8020"] {
+        assert!(!ask("Host", host).await, "{host}");
+    }
+    for name in ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"] {
+        assert!(!ask(name, "127.0.0.1").await, "{name}");
+    }
+}
+
 async fn absent_with(flags: &[&str]) {
     let app = TestApp::start_with(flags).await;
     let thandi = app.sign_up("thandi").await;

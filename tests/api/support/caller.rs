@@ -1,6 +1,7 @@
 //! Somebody who calls: with the credentials that they hold, and one function an operation.
 
 use documines_auth::settings::Switch;
+use poem::http::header::HOST;
 use poem::http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
@@ -190,6 +191,9 @@ impl Call<'_> {
     /// Calls, and holds call and answer against the spec.
     pub(crate) async fn send(self) -> Answer {
         let mut request = poem::Request::builder().method(self.method.clone()).uri_str(&self.path);
+        if !self.headers.iter().any(|(name, _)| *name == HOST) {
+            request = request.header(HOST, "localhost:8020");
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

@@ -15,7 +15,9 @@ pub(crate) const WRONG: &str = "violet-anchor-93-steam";
 
 /// A server with limits, behind a proxy that says where calls come from.
 pub(crate) async fn limited() -> TestApp {
-    TestApp::start_with(&["--rate-limits=on", "--trusted-proxies=0.0.0.0/32"]).await
+    // Behind a proxy the answer to a reset request shows no token by itself, and these tests go on with it.
+    let flags = ["--rate-limits=on", "--trusted-proxies=0.0.0.0/32", "--reset-token-in-response=always"];
+    TestApp::start_with(&flags).await
 }
 
 /// Asserts that a limit of that name was met, and gives the seconds to wait.
