@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use crate::app::App;
 use crate::fault::Fault;
+use crate::http::host::Hosts;
 use crate::http::problem::Problem;
 use crate::store::{StoreError, audit, outbox};
 
@@ -141,7 +142,16 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
 
 /// The endpoint of the second address.
 pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
-    Route::new().at("/metrics", get(scrape)).data(app).map_to_response()
+    let hosts = app.settings.metrics_listen.map(|address| Arc::new(Hosts::of(&app.settings, address)));
+    let route = Route::new().at("/metrics", get(scrape)).data(app);
+    let checked = route.around(move |route, request| {
+        let hosts = hosts.clone();
+        async move {
+            hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(&request))?;
+            route.call(request).await
+        }
+    });
+    checked.map_to_response()
 }
 
 #[handler]

@@ -9,6 +9,7 @@ use clap::{Arg, Args, ValueEnum};
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::kernel::host::AllowedHost;
 use crate::kernel::origin::TrustedNetwork;
 use crate::kernel::public_url::PublicUrl;
 
@@ -39,6 +40,11 @@ pub struct Settings {
     /// Where people reach this server: the start of every link in mail and of every problem's `type`
     #[arg(long, env = "DOCUMINES_PUBLIC_URL", value_name = "URL", default_value = "http://localhost:8020")]
     pub public_url: PublicUrl,
+
+    /// Further hosts that requests may name, separated by commas, beside localhost, IP addresses and the host of
+    /// --public-url; * for any. By default none while --listen is a loopback address, else any
+    #[arg(long, env = "DOCUMINES_ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
+    pub allowed_hosts: Vec<AllowedHost>,
 
     /// Mail server: smtps://user:password@host (TLS), smtp://user:password@host (STARTTLS; on loopback where it is
     /// offered); by default mail is written to files in --data-dir
@@ -352,6 +358,7 @@ mod tests {
             ("--audit-retention", "for ever"),
             ("--cors-origins", "https://example.com/path"),
             ("--listen", "8020"),
+            ("--allowed-hosts", "*.example.com"),
             ("--trusted-proxies", "10.0.0.0/33"),
             ("--rate-limits", "some"),
             ("--log-format", "xml"),

@@ -14,6 +14,7 @@ use poem_openapi::OperationId;
 use super::access::Asked;
 use super::caller::RefusedCaller;
 use super::cors::{self, Cors};
+use super::host::Hosts;
 use super::problem::{Code, Problem};
 use super::rate_limit;
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -24,13 +25,16 @@ use crate::kernel::rate_limit::Standings;
 pub struct Envelope<E> {
     app: Arc<App>,
     cors: Cors,
+    hosts: Hosts,
     inner: Arc<E>,
 }
 
 impl<E: Endpoint + 'static> Envelope<E> {
     /// Puts `inner` into the envelope; its handlers find `app` in the request.
     pub fn new(app: Arc<App>, inner: E) -> Self {
-        Self { cors: Cors::new(&app.settings.cors_origins), app, inner: Arc::new(inner) }
+        let cors = Cors::new(&app.settings.cors_origins);
+        let hosts = Hosts::of(&app.settings, app.settings.listen);
+        Self { cors, hosts, app, inner: Arc::new(inner) }
     }
 
     async fn answer(&self, request: Request) -> Outcome {
@@ -108,7 +112,9 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
         // Nobody looks at the clock for nothing.
         let started = (asked.is_some() || metrics.is_some()).then(Instant::now);
         let standings = (!is_read(&request)).then(Standings::default);
-        let outcome = if origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
+        let outcome = if let Err(problem) = self.hosts.check(&request) {
+            Outcome::of(Err(problem))
+        } else if origin.is_some() && cors::is_preflight(request.method(), request.headers()) {
             Outcome::of(Ok(cors::preflight()))
         } else {
             request.set_data(self.app.clone());

@@ -6,6 +6,7 @@ pub mod caller;
 mod cors;
 pub mod envelope;
 mod health;
+pub(crate) mod host;
 pub mod local;
 mod origin;
 pub(crate) mod pages;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use poem::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use poem::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use poem::http::{HeaderValue, StatusCode};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
@@ -64,6 +64,8 @@ macro_rules! codes {
 codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
         "The body is not the JSON object that the operation takes, or the query has a parameter that it does not take. `errors` names each member or parameter and the rule that it breaks. Nothing was changed.";
+    MalformedRequest = "malformed_request", BAD_REQUEST, "The request is not well-formed HTTP",
+        "The header Host is missing, stands there twice, is no host, or differs from the host of the request's target; or the body has a Transfer-Encoding other than `chunked`.";
     WeakPassword = "weak_password", BAD_REQUEST, "The password is too weak",
         "The password is among the commonest, contains the account's e-mail address, username or contact name, or is too easy to guess from what else is known about the account. Choose a longer one, such as a few uncommon words. A reset token stays good for another try.";
     InvalidResetToken = "invalid_reset_token", BAD_REQUEST, "The reset token is not valid",
@@ -100,6 +102,8 @@ codes! {
         "A body may be 64 KiB long at most.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
         "Send JSON in UTF-8, with the header Content-Type: application/json.";
+    UnknownHost = "unknown_host", MISDIRECTED_REQUEST, "The server does not answer under this host",
+        "The request names a host that is not the server's. Call it by its public URL. The operator can list further hosts by --allowed-hosts.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many tries",
         "This was tried too often of late. Try again after the seconds in Retry-After; the headers RateLimit-Policy and RateLimit tell the limit that was met.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
@@ -195,6 +199,8 @@ impl Problem {
     #[must_use]
     pub fn new(code: Code) -> Self {
         let headers = match code {
+            // Where the head is in doubt, so is the place at which the next request begins.
+            Code::MalformedRequest => header(CONNECTION, "close"),
             Code::Overloaded => header(RETRY_AFTER, "1"),
             Code::Unavailable => header(RETRY_AFTER, "2"),
             // RFC 9110 wants a challenge with every 401. This scheme is ours: the two headers.
@@ -204,6 +210,12 @@ impl Problem {
             _ => Vec::new(),
         };
         Self { code, detail: Cow::Borrowed(code.explanation()), errors: None, headers, cause: None }
+    }
+
+    /// A request whose head breaks a rule of HTTP; `detail` says which.
+    #[must_use]
+    pub(super) fn malformed_request(detail: &'static str) -> Self {
+        Self { detail: detail.into(), ..Self::new(Code::MalformedRequest) }
     }
 
     /// A mistake of ours; `cause` is for the log alone.

@@ -1,6 +1,9 @@
 //! The host that a URL or a request names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use super::Invalid;
 
 /// A host without its port: a name, or an IP address.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +67,40 @@ impl PartialEq for Host<'_> {
     }
 }
 
+/// A host that the operator lists, or any host at all (`*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedHost {
+    /// Every host.
+    Any,
+    /// This one, under each of its ports.
+    This(String),
+}
+
+impl AllowedHost {
+    /// Whether `host` is meant.
+    #[must_use]
+    pub fn includes(&self, host: Host<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::This(listed) => Host::parse(listed) == Some(host),
+        }
+    }
+}
+
+impl FromStr for AllowedHost {
+    type Err = Invalid;
+
+    fn from_str(raw: &str) -> Result<Self, Invalid> {
+        let host = raw.trim();
+        let has_port = host.rsplit(']').next().is_some_and(|end| end.contains(':'));
+        match host {
+            "*" => Ok(Self::Any),
+            _ if !has_port && Host::parse(host).is_some() => Ok(Self::This(host.to_owned())),
+            _ => Err(Invalid::because("must be a host such as auth.example.com without a port, or * for any")),
+        }
+    }
+}
+
 /// Whether this is nothing, or a colon and a port; the port may be empty (RFC 3986, section 3.2.3).
 fn is_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
@@ -115,6 +152,17 @@ mod tests {
             &too_long,
         ] {
             assert_eq!(Host::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_operator_lists_hosts_without_ports_or_all_of_them() {
+        let listed: AllowedHost = " Auth.example.com".parse().unwrap();
+        assert!(listed.includes(Host::parse("auth.example.com:8020").unwrap()));
+        assert!(!listed.includes(Host::parse("example.com").unwrap()));
+        assert_eq!("*".parse(), Ok(AllowedHost::Any));
+        for bad in ["", "auth.example.com:443", "*.example.com", "https://auth.example.com", "[::1]:1", "a b"] {
+            assert!(bad.parse::<AllowedHost>().is_err(), "{bad}");
         }
     }
 

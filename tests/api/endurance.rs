@@ -6,7 +6,7 @@ use std::process::Command;
 
 use documines_auth::housekeeping;
 use futures_util::stream::{self, StreamExt};
-use poem::http::header::CONTENT_TYPE;
+use poem::http::header::{CONTENT_TYPE, HOST};
 use poem::http::{Method, StatusCode};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
@@ -156,7 +156,7 @@ async fn call(app: &TestApp, path: &str, headers: &[(&str, String)], body: &Valu
     for _ in 0..10 {
         let request = poem::Request::builder().method(Method::POST).uri_str(format!("/api/v1/auth{path}"));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        let request = request.header(HOST, "localhost").header(CONTENT_TYPE, "application/json").body(body.to_string());
         let response = app.call(request).await;
         let status = response.status();
         let answer = response.into_body().into_string().await.unwrap();

@@ -80,7 +80,7 @@ async fn a_request_for_an_unknown_email_mails_nobody() {
 
 #[tokio::test]
 async fn mail_names_the_public_url_not_the_host_header() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(&["--allowed-hosts=*"]).await;
     let thandi = app.sign_up("thandi").await;
     let call = thandi.client.named_only().post("/password/reset/request/").header("Host", "evil.example");
     call.json(&serde_json::json!({"email": thandi.email})).send().await.expect(200);

@@ -88,6 +88,7 @@ fn help_lists_every_setting_with_its_variable() {
         ("--database-url", "DATABASE_URL"),
         ("--database-url-file", "DATABASE_URL_FILE"),
         ("--public-url", "DOCUMINES_PUBLIC_URL"),
+        ("--allowed-hosts", "DOCUMINES_ALLOWED_HOSTS"),
         ("--smtp-url", "DOCUMINES_SMTP_URL"),
         ("--smtp-url-file", "DOCUMINES_SMTP_URL_FILE"),
         ("--smtp-ca-file", "DOCUMINES_SMTP_CA_FILE"),

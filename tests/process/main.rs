@@ -7,6 +7,7 @@ mod commands;
 mod curl;
 mod deployment;
 mod files;
+mod host;
 mod key;
 mod log;
 mod mail;

@@ -24,6 +24,7 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
     let bad = [
         ("--listen", "8020"),
         ("--public-url", "localhost"),
+        ("--allowed-hosts", "*.example.com"),
         ("--access-token-ttl", "soon"),
         ("--refresh-token-ttl", "0s"),
         ("--reset-token-ttl", "100y"),

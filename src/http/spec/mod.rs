@@ -167,6 +167,8 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
     // What any operation of this kind can answer.
     let common = [
         (has_body || has_query, Code::InvalidRequest),
+        (true, Code::MalformedRequest),
+        (true, Code::UnknownHost),
         (has_body, Code::RequestTimeout),
         (has_body, Code::PayloadTooLarge),
         (has_body, Code::UnsupportedMediaType),

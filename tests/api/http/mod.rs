@@ -4,5 +4,6 @@ mod cors;
 mod errors;
 mod fuzz;
 mod headers;
+mod host;
 mod pages;
 mod routes;

@@ -49,10 +49,12 @@ fn hold_page(answer: &Answer, what: &str) {
     }
 }
 
-/// Nothing but a 404, a 405 or what a browser asks beforehand may answer where the spec has no operation.
+/// Nothing but a 404, a 405, a 421 or what a browser asks beforehand may answer where the spec has no operation.
 fn hold_no_operation(call: &Call<'_>, answer: &Answer, what: &str) {
     match answer.status {
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => hold_problem(answer, what),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::MISDIRECTED_REQUEST => {
+            hold_problem(answer, what)
+        }
         status => {
             assert!(call.method == Method::OPTIONS && status == StatusCode::NO_CONTENT, "not in the spec: {what}")
         }
