@@ -10,6 +10,10 @@ use poem::http::header::{
 };
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+/// What a page may read of an answer's head beyond what the Fetch standard lets it read of any: every header that the API
+/// sends for its callers.
+const EXPOSED: &str = "allow, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id";
+
 /// The origins that may call.
 pub(super) struct Cors(Vec<HeaderValue>);
 
@@ -53,8 +57,7 @@ pub(super) fn allow(origin: Option<HeaderValue>, headers: &mut HeaderMap) {
     headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let exposed = HeaderValue::from_static("retry-after, www-authenticate, x-request-id");
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
 }
 

@@ -48,6 +48,38 @@ async fn a_listed_origin_sees_refusals_too() {
     assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
 }
 
+/// What is no message to the page that calls: what the Fetch standard lets it read of any answer (section 2.2.2), and what
+/// browsers and caches act upon by themselves.
+const NOT_FOR_PAGES: [&str; 6] =
+    ["cache-control", "content-type", "content-length", "vary", "x-content-type-options", "connection"];
+
+/// The list is made from what is documented and from what is sent, so that a header that comes later is not forgotten.
+#[tokio::test]
+async fn every_header_that_is_sent_for_callers_can_be_read_by_a_page() {
+    let app = TestApp::start_with(&["--cors-origins=https://app.example.com", "--rate-limits=on"]).await;
+    let client = app.sign_up("thandi").await.client;
+    let mut answers = vec![client.get("/login/").header("Origin", PAGE).send().await];
+    let wrong = || client.post("/login/").header("Origin", PAGE);
+    for _ in 0..7 {
+        answers
+            .push(wrong().json(&serde_json::json!({"email": "thandi@example.com", "password": "wrong"})).send().await);
+    }
+    assert_eq!(answers.first().unwrap().status, 405);
+    assert_eq!(answers.last().unwrap().status, 429);
+    let exposed = answers[0].header("access-control-expose-headers").unwrap().to_ascii_lowercase();
+    let exposed: Vec<&str> = exposed.split(',').map(str::trim).collect();
+    let sent = answers.iter().flat_map(|answer| answer.headers.keys()).map(|name| name.as_str().to_owned());
+    let document = documines_auth::http::spec::document();
+    let documented =
+        document["components"]["headers"].as_object().unwrap().keys().map(|name| name.to_ascii_lowercase());
+    let named: std::collections::BTreeSet<String> = sent.chain(documented).collect();
+    assert!(named.contains("ratelimit") && named.contains("retry-after"), "{named:?}");
+    for name in named {
+        let is_for_pages = !name.starts_with("access-control-") && !NOT_FOR_PAGES.contains(&name.as_str());
+        assert_eq!(exposed.contains(&name.as_str()), is_for_pages, "{name}: {exposed:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_browser_may_ask_beforehand_for_every_operation() {
     let app = TestApp::start_with(&["--cors-origins=https://app.example.com"]).await;
