@@ -21,6 +21,8 @@ use poem::{Endpoint, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
+use crate::listener_stream::Stream;
+
 /// How long the head of a request may take, from the moment the connection is ready for it. A connection on which
 /// nothing comes is closed after as long.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -93,7 +95,7 @@ fn start<E: Endpoint<Output = Response> + 'static>(
         .header_read_timeout(HEAD_PATIENCE)
         // Answers are small: copying one behind its head costs less than a system call that gathers both.
         .writev(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stream::new(stream)), service);
     let mut stopping = stopping.clone();
     tokio::spawn(async move {
         let mut connection = pin!(connection);

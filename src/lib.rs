@@ -34,6 +34,7 @@ pub mod housekeeping;
 pub mod http;
 mod journal;
 pub mod kernel;
+mod listener_stream;
 pub mod logging;
 pub mod mail;
 pub mod metrics;

@@ -18,5 +18,6 @@ mod seed_walk;
 mod server;
 mod settings;
 mod stopping;
+mod unread;
 mod walk;
 mod walk_command;
