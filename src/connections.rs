@@ -26,6 +26,9 @@ use crate::listener_stream::Stream;
 /// How long the head of a request may take, from the moment the connection is ready for it. A connection on which
 /// nothing comes is closed after as long.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How much of a head is kept until it is whole, and how much of an answer until it is written. A longer head is refused
+/// with 431.
+const BUFFER: usize = 32 * 1024;
 /// How long requests that are under way may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long after the signal to stop a caller who was let in may take to be heard.
@@ -93,6 +96,7 @@ fn start<E: Endpoint<Output = Response> + 'static>(
     let connection = http1::Builder::new()
         .timer(Alarm::new())
         .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(BUFFER)
         // Answers are small: copying one behind its head costs less than a system call that gathers both.
         .writev(false)
         .serve_connection(TokioIo::new(Stream::new(stream)), service);

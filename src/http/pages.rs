@@ -3,10 +3,13 @@
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use futures_util::stream;
+use poem::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
+};
 use poem::http::{HeaderValue, Method, StatusCode};
 use poem::web::Path;
-use poem::{Endpoint, Request, Response, Route, handler};
+use poem::{Body, Endpoint, Request, Response, Route, handler};
 use poem_openapi::OpenApiService;
 use sha2::{Digest, Sha256};
 
@@ -20,6 +23,9 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
+
+/// How much of a file is handed on at a time.
+const PIECE: usize = 16 * 1024;
 
 /// What we add to Swagger UI.
 const SCRIPTS: [(&str, &str); 5] = [
@@ -92,8 +98,17 @@ impl Endpoint for File {
         if request.headers().get(IF_NONE_MATCH) == Some(&self.etag) {
             return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
         }
-        Ok(answer.header(CONTENT_TYPE, self.content_type).body(self.content.clone()))
+        let answer = answer.header(CONTENT_TYPE, self.content_type).header(CONTENT_LENGTH, self.content.len());
+        Ok(answer.body(in_pieces(self.content.clone())))
     }
+}
+
+/// A body that is handed on piece by piece. A connection copies what it is about to write, and a reader who does not read
+/// is to hold a copy of one piece alone.
+fn in_pieces(content: Bytes) -> Body {
+    let starts = (0..content.len()).step_by(PIECE);
+    let pieces = starts.map(move |start| content.slice(start..content.len().min(start + PIECE)));
+    Body::from_bytes_stream(stream::iter(pieces.map(Ok::<_, std::io::Error>)))
 }
 
 /// Swagger UI's style sheet and script, as poem-openapi embeds them in a page of its own.

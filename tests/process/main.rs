@@ -13,6 +13,7 @@ mod log;
 mod mail;
 #[path = "../shared/mail_server.rs"]
 mod mail_server;
+mod memory;
 #[path = "../shared/seed_walk.rs"]
 mod seed_walk;
 mod server;
