@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+/// How long a reader may take to make room for more of an answer.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long, and for how many bytes, a caller is listened to after the last answer. A caller who is still sending then
 /// would otherwise hear a reset in place of the answer: the system sends one where bytes arrive that are not read.
 const LINGER: Duration = Duration::from_secs(1);
@@ -16,9 +18,11 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// How much of it is read at a time.
 const SCRATCH: usize = 16 * 1024;
 
-/// A connection that is closed so that the last answer is heard.
+/// A connection that waits for its reader for a while, and is closed so that the last answer is heard.
 pub(crate) struct Stream {
     tcp: TcpStream,
+    /// When the reader is given up; `None` while there is room.
+    stalled_until: Option<Pin<Box<Sleep>>>,
     lingering: Option<Lingering>,
 }
 
@@ -29,7 +33,7 @@ struct Lingering {
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, lingering: None }
+        Self { tcp, stalled_until: None, lingering: None }
     }
 }
 
@@ -41,7 +45,17 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        let Self { tcp, stalled_until, .. } = &mut *self;
+        let written = Pin::new(&mut *tcp).poll_write(cx, bytes);
+        if written.is_ready() {
+            *stalled_until = None;
+            return written;
+        }
+        let until = stalled_until.get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
+        ready!(until.as_mut().poll(cx));
+        // Or the system would keep what was not read for minutes more.
+        let _ = tcp.set_zero_linger();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -50,7 +64,7 @@ impl AsyncWrite for Stream {
 
     /// Says that no more comes, then reads and drops what the caller still sends.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { tcp, lingering } = &mut *self;
+        let Self { tcp, lingering, .. } = &mut *self;
         if lingering.is_none() {
             ready!(Pin::new(&mut *tcp).poll_shutdown(cx))?;
         }

@@ -33,6 +33,9 @@ use crate::{background, changes, connections, housekeeping, mail, metrics, secre
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
 const BACKLOG: u32 = 1_024;
+/// What the system keeps of answers that a connection's reader has not taken, in bytes; Linux doubles it. By itself the
+/// system would let it grow to megabytes.
+const SEND_BUFFER: u32 = 128 * 1024;
 /// How often what accounts did, and who was refused, is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -173,6 +176,8 @@ fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSet
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(refuse)?;
     // So that a restarted server need not wait for the last one's connections to be forgotten.
     socket.set_reuseaddr(true).map_err(refuse)?;
+    // Its connections have it from here.
+    socket.set_send_buffer_size(SEND_BUFFER).map_err(refuse)?;
     socket.bind(address).map_err(refuse)?;
     socket.listen(BACKLOG).map_err(refuse)
 }

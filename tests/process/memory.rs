@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::server::{PATIENCE, Server};
+use crate::server::{PATIENCE, Server, until};
 
 const CALLERS: usize = 200;
 
@@ -75,4 +75,31 @@ fn heads_that_do_not_end_hold_little_memory_and_are_refused_at_32_kib() {
     let mut answer = String::new();
     ordinary.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn a_reader_who_does_not_read_is_given_up_and_a_slow_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let files = || std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count();
+    let before = files();
+    let ask = b"GET /docs/swagger-ui.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let readers: Vec<TcpStream> = (0..10)
+        .map(|_| {
+            let mut reader = connect(&server);
+            reader.write_all(&ask.repeat(12)).unwrap();
+            reader
+        })
+        .collect();
+    let mut slow = connect(&server);
+    slow.write_all(b"GET /docs/swagger-ui.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let (mut piece, mut read) = (vec![0; 24 * 1024], 0);
+    // 96 KiB a second, so that the whole takes longer than a reader who does not read is waited for.
+    while let Ok(count @ 1..) = slow.read(&mut piece) {
+        read += count;
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    assert!(read > 1_000_000, "{read}");
+    until(|| (files() <= before + 1).then_some(()));
+    drop(readers);
 }
