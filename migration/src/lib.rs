@@ -15,6 +15,7 @@ mod m2026_11_23_000010_throttles;
 mod m2026_11_23_000011_audit_seals;
 mod m2026_11_23_000012_email_verifications;
 mod m2026_11_25_000013_audit_replacements;
+mod m2026_11_25_000014_refresh_branches;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000011_audit_seals::Migration),
             Box::new(m2026_11_23_000012_email_verifications::Migration),
             Box::new(m2026_11_25_000013_audit_replacements::Migration),
+            Box::new(m2026_11_25_000014_refresh_branches::Migration),
         ]
     }
 }

@@ -155,6 +155,7 @@ mod tests {
             (Mail::PasswordChanged { at: AT }, "2025-03-07 03:34:18 UTC"),
             (Mail::NewDevice { at: AT, source: "192.0.2.7", device: Device::of(None) }, "an unknown device"),
             (Mail::MoreHappened { at: AT }, "2025-03-07 03:34:18 UTC"),
+            (Mail::SessionEnded { at: AT }, "two places"),
             (Mail::SecondFactorChanged { at: AT, change: SecondFactorChange::Removed }, "not ask"),
             (Mail::SecondFactorChanged { at: AT, change: SecondFactorChange::Added }, "second factor"),
             (Mail::SecondFactorChanged { at: AT, change: SecondFactorChange::RecoveryCodesRenewed }, "codes"),

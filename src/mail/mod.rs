@@ -61,6 +61,11 @@ pub enum Mail<'a> {
         /// When the first of it did.
         at: Timestamp,
     },
+    /// A session was ended, because one of two holders of a refresh token stole it.
+    SessionEnded {
+        /// When.
+        at: Timestamp,
+    },
     /// A second factor came or went.
     SecondFactorChanged {
         /// When.
@@ -106,6 +111,7 @@ impl Mail<'_> {
             Self::PasswordChanged { .. } => "password_changed",
             Self::NewDevice { .. } => "new_device",
             Self::MoreHappened { .. } => "more_happened",
+            Self::SessionEnded { .. } => "session_ended",
             Self::SecondFactorChanged { .. } => "second_factor_changed",
             Self::EmailChangeRequested { .. } => "email_change_requested",
             Self::EmailChanged { .. } => "email_changed",
@@ -121,6 +127,7 @@ impl Mail<'_> {
             | Self::PasswordChanged { .. }
             | Self::NewDevice { .. }
             | Self::MoreHappened { .. }
+            | Self::SessionEnded { .. }
             | Self::SecondFactorChanged { .. }
             | Self::EmailChangeRequested { .. }
             | Self::EmailChanged { .. } => None,

@@ -98,6 +98,18 @@ impl Words {
                 facts: Vec::new(),
                 closing: "If it was not you, reset your password now: that logs every device out.".into(),
             },
+            Mail::SessionEnded { at } => Self {
+                subject: "A device was logged out of your AI DocuMines account",
+                paragraphs: vec![format!(
+                    "On {} a device was logged out of your AI DocuMines account, because the token that keeps it logged in \
+                     was used from two places. Somebody may have copied it.",
+                    instant(*at)
+                )],
+                token: None,
+                facts: Vec::new(),
+                closing: "If you can think of no reason for that, reset your password now: that logs every device out."
+                    .into(),
+            },
             Mail::SecondFactorChanged { at, change } => Self {
                 subject: "Your AI DocuMines two-step login was changed",
                 paragraphs: vec![format!(

@@ -59,8 +59,9 @@ impl SessionApi {
     /// Refresh the tokens
     ///
     /// Exchanges a refresh token for a fresh pair of the same session. Each is good for one exchange; so that browser
-    /// tabs which refresh at the same moment log nobody out, it may come back within 10 seconds. Later than that it
-    /// counts as stolen, and the session ends.
+    /// tabs which refresh at the same moment log nobody out, it may come back within 10 seconds, for five pairs at most.
+    /// Later than that it counts as stolen, and the session ends; so does it where two of these pairs are refreshed
+    /// after the 10 seconds from different networks. The owner is told by mail, if the e-mail address is verified.
     ///
     /// A session is refreshed 120 times an hour at most, and all sessions of an account together 600 times.
     ///

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
-use crate::kernel::token::Token;
+use crate::kernel::token::{Digest, Token};
 use crate::store::sessions::Session;
 use crate::store::tokens;
 use crate::store::writes::Writes;
@@ -22,8 +22,14 @@ pub struct TokenPair {
     pub issued_at: Timestamp,
 }
 
-/// Makes a pair and keeps its digests.
-pub(super) fn issue(app: &App, writes: &mut Writes, session: &Session, now: Timestamp) -> TokenPair {
+/// Makes a pair and keeps its digests. `fork`: see [`tokens::insert_refresh`].
+pub(super) fn issue(
+    app: &App,
+    writes: &mut Writes,
+    session: &Session,
+    fork: Option<&Digest>,
+    now: Timestamp,
+) -> TokenPair {
     let pair = TokenPair {
         access_token: Token::new_bearer(&app.random),
         access_expires_at: (now + app.settings.access_token_ttl).min(session.expires_at),
@@ -32,6 +38,6 @@ pub(super) fn issue(app: &App, writes: &mut Writes, session: &Session, now: Time
         issued_at: now,
     };
     tokens::insert_access(writes, &pair.access_token.digest(), session.id, now, pair.access_expires_at);
-    tokens::insert_refresh(writes, &pair.refresh_token.digest(), session.id, now, pair.refresh_expires_at);
+    tokens::insert_refresh(writes, &pair.refresh_token.digest(), session.id, fork, now, pair.refresh_expires_at);
     pair
 }

@@ -168,7 +168,7 @@ async fn attempt(
         std::mem::replace(&mut writes, Writes::to(&tx)).run(&tx).await?;
     }
     let session = sessions::open(&tx, account.id, &client.id, now, now + app.settings.refresh_token_ttl).await?;
-    let pair = issue(app, &mut writes, &session, now);
+    let pair = issue(app, &mut writes, &session, None, now);
     accounts::note_login(&mut writes, account.id, now);
     // The first login of all is no surprise, wherever it comes from.
     if account.standing.last_login_at.is_some() && !guess.is_from_a_known_source() {

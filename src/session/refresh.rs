@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::issue::{TokenPair, issue};
 use crate::app::App;
 use crate::fault::Fault;
+use crate::kernel::clock::Timestamp;
 use crate::kernel::origin::Origin;
 use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
+use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::writes::Writes;
@@ -17,6 +19,9 @@ use crate::throttle::{self, Whose, limits};
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
 /// log anybody out. Later than that somebody has stolen it (RFC 9700, section 4.14.2).
 const GRACE: Duration = Duration::from_secs(10);
+
+/// So many pairs does one token give within its grace: enough for tabs, and few for whoever wants to fill the disk.
+const MOST_PAIRS: i64 = 5;
 
 /// Why there is no new pair.
 #[derive(Debug, thiserror::Error)]
@@ -71,27 +76,48 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
     }
     let subject = Subject { account: session.account, session: Some(session.id), client: Some(&client.id), origin };
     let mut writes = Writes::to(&tx);
-    if held.spent_at.is_some_and(|spent_at| now > spent_at + GRACE) {
+    let network = origin.source.network().to_string();
+    let is_late = |spent_at: Timestamp| now > spent_at + GRACE;
+    // The first exchange after the grace of one of several branches: where another was refreshed from elsewhere, one of
+    // the two holders stole it.
+    let late = held.fork.as_ref().filter(|fork| held.spent_at.is_none() && fork.branches > 0 && is_late(fork.spent_at));
+    let is_elsewhere = late.and_then(|fork| fork.late_from.as_ref()).is_some_and(|other| *other != network);
+    if is_elsewhere || held.spent_at.is_some_and(is_late) {
         sessions::end(&mut writes, session.id, now);
         audit::record(&mut writes, Event::RefreshTokenReused, subject, now);
         changes::announce(&mut writes, session.account);
+        // An address that nobody verified may be a stranger's, who would have us mail to it again and again.
+        if held.email_is_verified {
+            outbox::notify_at(app, &tx, &mut writes, &held.email, &Mail::SessionEnded { at: now }, now).await?;
+        }
         app.commit_with(tx, writes).await?;
         app.identities.forget(session.account);
+        app.mail_bell.notify_one();
         tracing::warn!(
             account = session.account.0,
             session = session.id.0,
-            "a spent refresh token came back: session ended"
+            "a refresh token was used by two holders: session ended"
         );
         return Err(RefreshError::InvalidRefreshToken);
+    }
+    if held.pairs >= MOST_PAIRS {
+        return Err(refuse(session.account));
     }
     let budgets = [
         (&limits::REFRESHES, Whose::Session(session.id)),
         (&limits::ACCOUNT_REFRESHES, Whose::Account(session.account)),
     ];
     throttle::spend_with(app, origin, &tx, &mut writes, budgets).await??;
-    // Whether it was spent just now or a moment ago makes no difference within the grace.
     tokens::spend_refresh(&mut writes, &digest, now);
-    let pair = issue(app, &mut writes, &session, now);
+    // Who is quick to refresh again does not leave the branch behind that they are on.
+    let fork = held.fork.as_ref().filter(|fork| !is_late(fork.spent_at)).map_or(digest, |fork| fork.digest);
+    if held.spent_at.is_some() {
+        tokens::add_branch(&mut writes, &fork);
+    }
+    if let Some(fork) = late.filter(|fork| fork.late_from.is_none()) {
+        tokens::note_late(&mut writes, &fork.digest, &network);
+    }
+    let pair = issue(app, &mut writes, &session, Some(&fork), now);
     audit::record(&mut writes, Event::TokenRefreshed, subject, now);
     app.commit_with(tx, writes).await?;
 

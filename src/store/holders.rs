@@ -32,10 +32,31 @@ pub struct RefreshHolder {
     pub expires_at: Timestamp,
     /// When it was first exchanged for a new pair.
     pub spent_at: Option<Timestamp>,
+    /// How many pairs it was exchanged for.
+    pub pairs: i64,
+    /// The token at which its branch of the session may have begun.
+    pub fork: Option<Fork>,
     /// The session that it belongs to.
     pub session: Session,
     /// Whether the account may log in.
     pub is_active: bool,
+    /// The account's e-mail address.
+    pub email: String,
+    /// Whether that was verified.
+    pub email_is_verified: bool,
+}
+
+/// A spent refresh token, seen from those that came of it.
+#[derive(Debug)]
+pub struct Fork {
+    /// What is kept of it.
+    pub digest: Digest,
+    /// When it was first exchanged.
+    pub spent_at: Timestamp,
+    /// How many branches began at it beside the first.
+    pub branches: i64,
+    /// The network that the first of them was refreshed from after the grace.
+    pub late_from: Option<String>,
 }
 
 const OF_ACCESS_TOKEN: &str = "\
@@ -51,11 +72,14 @@ const OF_ACCESS_TOKEN: &str = "\
 
 /// The account stands first, for whoever changes what belongs to it locks in this order.
 const OF_REFRESH_TOKEN: &str = "\
-    SELECT token.expires_at AS token_expires_at, token.spent_at, \
+    SELECT token.expires_at AS token_expires_at, token.spent_at, token.pairs, \
+        fork.digest AS fork, fork.spent_at AS forked_at, fork.branches, fork.late_from, \
+        account.email, account.email_verified_at, \
         session.id, session.account_id, session.client_id, session.expires_at, session.ended_at, account.status \
     FROM accounts AS account \
     JOIN sessions AS session ON session.account_id = account.id \
     JOIN refresh_tokens AS token ON token.session_id = session.id \
+    LEFT JOIN refresh_tokens AS fork ON fork.digest = token.fork \
     WHERE token.digest = $1";
 
 #[derive(FromQueryResult)]
@@ -127,15 +151,31 @@ pub async fn of_refresh_token_locked(
     digest: &Digest,
 ) -> Result<Option<RefreshHolder>, StoreError> {
     let backend = db.get_database_backend();
-    let lock = if backend == DbBackend::Postgres { " FOR UPDATE" } else { "" };
+    let lock = if backend == DbBackend::Postgres { " FOR UPDATE OF account, session, token" } else { "" };
     let Some(row) = db.query_one_raw(query(backend, format!("{OF_REFRESH_TOKEN}{lock}"), digest)).await? else {
         return Ok(None);
     };
     let held = SessionRow::from_query_result(&row, "")?;
     let spent_at: Option<i64> = row.try_get("", "spent_at")?;
+    let verified_at: Option<i64> = row.try_get("", "email_verified_at")?;
+    let fork: Option<Vec<u8>> = row.try_get("", "fork")?;
+    let forked_at: Option<i64> = row.try_get("", "forked_at")?;
+    let fork = match fork.zip(forked_at) {
+        Some((digest, forked_at)) => Some(Fork {
+            digest: Digest::from_bytes(&digest).ok_or_else(|| corrupt("refresh token digest"))?,
+            spent_at: Timestamp::from_micros(forked_at),
+            branches: row.try_get("", "branches")?,
+            late_from: row.try_get("", "late_from")?,
+        }),
+        None => None,
+    };
     Ok(Some(RefreshHolder {
         expires_at: Timestamp::from_micros(held.token_expires_at),
         spent_at: spent_at.map(Timestamp::from_micros),
+        pairs: row.try_get("", "pairs")?,
+        fork,
+        email: row.try_get("", "email")?,
+        email_is_verified: verified_at.is_some(),
         session: held.session()?,
         is_active: held.status == ACTIVE,
     }))

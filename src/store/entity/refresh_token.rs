@@ -12,6 +12,10 @@ pub struct Model {
     pub issued_at: i64,
     pub expires_at: i64,
     pub spent_at: Option<i64>,
+    pub pairs: i64,
+    pub fork: Option<Vec<u8>>,
+    pub branches: i64,
+    pub late_from: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,5 +1,7 @@
 //! What succeeds has budgets too: nobody fills the disk with it.
 
+use std::cell::RefCell;
+
 use documines_auth::throttle::limits::{ACCOUNT_REFRESHES, LOGINS, PROFILE_UPDATES};
 use poem::http::Method;
 use sea_orm::{ConnectionTrait, DbBackend};
@@ -137,8 +139,11 @@ async fn one_account_makes_the_database_grow_by_at_most_200_megabytes_a_day() {
         let body = json!({"email": thandi.email, "password": PASSWORD});
         call(&client, Method::POST, "/login/", body).await;
     };
+    let latest = RefCell::new(json!(session.refresh_token));
     let refresh = async |_: u32| {
-        call(&client, Method::POST, "/refresh-token/", json!({"refresh_token": session.refresh_token})).await;
+        let body = json!({"refresh_token": latest.borrow().clone()});
+        let pair = call(&client, Method::POST, "/refresh-token/", body).await;
+        latest.replace(pair["refresh_token"].clone());
     };
     let update = async |number: u32| {
         call(&caller, Method::PUT, "/profile/update/", json!({"industry": format!("{number}")})).await;
