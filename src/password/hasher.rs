@@ -52,7 +52,7 @@ pub enum Verdict {
     Wrong,
     /// It is the one.
     Right,
-    /// It is the one, but its hash was made at another cost: [`Hasher::hash`] it anew.
+    /// It is the one, but its hash was made at another cost: [`Hasher::renew`] it.
     RightButOutdated,
 }
 
@@ -108,13 +108,20 @@ impl Hasher {
         .await
     }
 
-    /// Hashes a password that was found right, at today's cost.
+    /// Hashes a password that was found right, at today's cost; `None` while others wait for a worker. It can be made anew
+    /// at any later login, and the caller of this one has waited for a worker once already.
     ///
     /// # Errors
-    /// Where the queue is full.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Fault> {
+    /// Where the workers are gone.
+    pub async fn renew(&self, password: Password) -> Result<Option<PasswordHash>, Fault> {
+        if self.waiting() > 0 {
+            return Ok(None);
+        }
         let (params, salt) = (self.params.clone(), self.random.bytes());
-        self.run(move |memory| hash(&password, &params, salt, memory)).await
+        match self.run(move |memory| hash(&password, &params, salt, memory)).await {
+            Err(Fault::Overloaded) => Ok(None),
+            renewed => renewed.map(Some),
+        }
     }
 
     /// Compares a password with a hash, at the cost of the costliest hash in use: without a hash it does that work and
@@ -244,7 +251,7 @@ mod tests {
         let now = hasher(3);
         let password = || Password::received("umbrella-quartz-71");
         assert_eq!(now.verify(password(), Some(kept)).await.unwrap(), Verdict::RightButOutdated);
-        let renewed = now.hash(password()).await.unwrap();
+        let renewed = now.renew(password()).await.unwrap().unwrap();
         assert!(renewed.as_phc().contains("t=3"));
         assert_eq!(now.verify(password(), Some(renewed)).await.unwrap(), Verdict::Right);
     }
@@ -272,6 +279,8 @@ mod tests {
         assert!(refused >= 5, "only {refused} were refused");
         drop(held); // Everybody hangs up: the places stay taken …
         assert!(matches!(hasher.run(|_| ()).await, Err(Fault::Overloaded)));
+        let renewed = hasher.renew(Password::received("umbrella-quartz-71")).await;
+        assert!(matches!(renewed, Ok(None)), "a right password is not refused for its hash's sake");
         drop(release); // … until the workers are through.
         while hasher.run(|_| ()).await.is_err() {
             tokio::task::yield_now().await;

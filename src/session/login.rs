@@ -128,7 +128,7 @@ async fn attempt(
         return Err(LoginError::InvalidCredentials);
     };
     let renewed = match verdict {
-        Verdict::RightButOutdated => Some(app.hasher.hash(password.clone()).await?),
+        Verdict::RightButOutdated => app.hasher.renew(password.clone()).await?,
         Verdict::Right | Verdict::Wrong => None,
     };
 
