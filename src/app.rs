@@ -80,7 +80,7 @@ impl App {
             (settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism);
         let hasher = Hasher::start(memory, passes, lanes, random.clone())
             .map_err(|reason| BadSetting::new("--argon2-memory-kib", reason))?;
-        let db = Database::open(&settings.database()?).await?;
+        let db = Database::open_to_serve(&settings.database()?, settings.postgres).await?;
         let refuse = |error: StoreError| BadSetting::new("--database-url", error);
         db.migrate().await.map_err(refuse)?;
         secret_key::check(&db, &sealer, &random, key_flag).await?;

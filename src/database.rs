@@ -13,12 +13,14 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 
 use crate::journal::Journal;
-use crate::settings::{BadSetting, Location};
+use crate::settings::{BadSetting, Location, PostgresSettings};
 use crate::sqlite::{Connections, PATIENCE};
 use crate::store::StoreError;
 use crate::store::changes::CHANNEL;
 use crate::store::writes::Writes;
 use crate::transaction::{Direct, Transaction};
+
+mod postgres;
 
 /// One database: an SQLite file for one process, or PostgreSQL for any number of them.
 ///
@@ -41,8 +43,6 @@ enum Kind {
 
 /// Connections that read, on SQLite.
 const SQLITE_READERS: u32 = 4;
-/// Connections of a node to PostgreSQL, whose default is to take 100 in all.
-const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a command waits for the writer of a server that is busy: that one lets go of it for moments only, and SQLite
 /// has no queue.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
@@ -50,15 +50,27 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 const MIGRATION_LOCK: i64 = 0x0064_6f63_756d_696e;
 
 impl Database {
-    /// Opens the database.
+    /// Opens the database for a command, whose statements on PostgreSQL take as long as they take.
     ///
     /// # Errors
     /// Where the URL is neither SQLite's nor PostgreSQL's, or what it names cannot be opened.
     pub async fn open(location: &Location) -> Result<Self, BadSetting> {
-        Self::open_with(location, PATIENCE).await
+        Self::open_with(location, PATIENCE, None).await
     }
 
-    async fn open_with(location: &Location, patience: Duration) -> Result<Self, BadSetting> {
+    /// Opens the database for a server, with these limits on PostgreSQL.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_to_serve(location: &Location, limits: PostgresSettings) -> Result<Self, BadSetting> {
+        Self::open_with(location, PATIENCE, Some(limits)).await
+    }
+
+    async fn open_with(
+        location: &Location,
+        patience: Duration,
+        limits: Option<PostgresSettings>,
+    ) -> Result<Self, BadSetting> {
         let refuse = |reason: String| BadSetting::new("--database-url", reason);
         let opened = match location {
             Location::File(file) => {
@@ -67,8 +79,8 @@ impl Database {
             }
             Location::Url(url) => match url.expose_secret() {
                 url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                    Self::open_postgres(PgConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?)
-                        .await
+                    let options = PgConnectOptions::from_str(url).map_err(|error| refuse(error.to_string()))?;
+                    Self::open_postgres(options, limits).await
                 }
                 url if url.starts_with("sqlite:") => {
                     Self::open_sqlite(sqlite_options(url).map_err(refuse)?, patience).await
@@ -94,7 +106,7 @@ impl Database {
             Location::File(file) if !file.exists() => {
                 Err(BadSetting::new("--data-dir", format!("there is no database in {}", file.display())))
             }
-            _ => Self::open_with(location, COMMAND_PATIENCE).await,
+            _ => Self::open_with(location, COMMAND_PATIENCE, None).await,
         }
     }
 
@@ -140,16 +152,11 @@ impl Database {
         })
     }
 
-    async fn open_postgres(options: PgConnectOptions) -> Result<Self, sea_orm::SqlxError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .min_connections(1)
-            .acquire_timeout(PATIENCE)
-            // Asking before each query would double the round trips. A connection that died is found out by the one
-            // query that meets it, which hears 503, and is replaced.
-            .test_before_acquire(false)
-            .connect_with(options.application_name("documines-auth"))
-            .await?;
+    async fn open_postgres(
+        options: PgConnectOptions,
+        limits: Option<PostgresSettings>,
+    ) -> Result<Self, sea_orm::SqlxError> {
+        let pool = postgres::open(options, limits).await?;
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
         let direct = Direct::on_postgres(connection.clone());
         Ok(Self { reader: direct.clone(), writer: direct, kind: Kind::Postgres { pool, connection } })
@@ -169,6 +176,7 @@ impl Database {
             }
             Kind::Postgres { connection, .. } => {
                 let tx = connection.begin().await?;
+                tx.execute_unprepared(postgres::WITHOUT_TIMEOUTS).await?;
                 tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
                 Migrator::up(&tx, None).await?;
                 self.commit(Transaction::on_postgres(tx)).await

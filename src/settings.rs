@@ -13,8 +13,10 @@ use crate::kernel::host::AllowedHost;
 use crate::kernel::origin::TrustedNetwork;
 use crate::kernel::public_url::PublicUrl;
 
+mod postgres;
 mod reset_token;
 
+pub use postgres::PostgresSettings;
 pub use reset_token::ResetTokenShown;
 
 /// What the server can be told. Every flag has a variable; a flag wins over its variable.
@@ -36,6 +38,10 @@ pub struct Settings {
     /// File that holds the database's URL, instead of --database-url
     #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", conflicts_with = "database_url")]
     pub database_url_file: Option<PathBuf>,
+
+    /// On PostgreSQL.
+    #[command(flatten)]
+    pub postgres: PostgresSettings,
 
     /// Where people reach this server: the start of every link in mail and of every problem's `type`
     #[arg(long, env = "DOCUMINES_PUBLIC_URL", value_name = "URL", default_value = "http://localhost:8020")]

@@ -74,8 +74,11 @@ fn is_passing(error: &SqlxError) -> bool {
             Ok(code) if database.try_downcast_ref::<SqliteError>().is_some() => {
                 [5, 6, 10, 13, 14].contains(&(code & 0xff))
             }
-            // PostgreSQL: no connection, rolled back for another's sake, no resources, stopped or starting, a standby.
-            _ => ["08", "40", "53", "57P", "25006"].iter().any(|class| code.starts_with(class)),
+            // PostgreSQL: no connection, rolled back for another's sake, no resources, stopped or starting, a standby; a
+            // row that was not free in time, a statement or a transaction that took too long.
+            _ => ["08", "40", "53", "57P", "25006", "55P03", "57014", "25P03"]
+                .iter()
+                .any(|class| code.starts_with(class)),
         }),
         SqlxError::Io(_)
         | SqlxError::Tls(_)

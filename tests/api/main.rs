@@ -12,6 +12,7 @@ mod authorisation;
 mod documents;
 mod email;
 mod endurance;
+mod held_rows;
 mod housekeeping;
 mod http;
 mod log;

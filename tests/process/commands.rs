@@ -87,6 +87,8 @@ fn help_lists_every_setting_with_its_variable() {
         ("--data-dir", "DOCUMINES_DATA_DIR"),
         ("--database-url", "DATABASE_URL"),
         ("--database-url-file", "DATABASE_URL_FILE"),
+        ("--lock-timeout", "DOCUMINES_LOCK_TIMEOUT"),
+        ("--database-connections", "DOCUMINES_DATABASE_CONNECTIONS"),
         ("--public-url", "DOCUMINES_PUBLIC_URL"),
         ("--allowed-hosts", "DOCUMINES_ALLOWED_HOSTS"),
         ("--smtp-url", "DOCUMINES_SMTP_URL"),

@@ -23,6 +23,8 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let bad = [
         ("--listen", "8020"),
+        ("--lock-timeout", "0s"),
+        ("--database-connections", "1"),
         ("--public-url", "localhost"),
         ("--allowed-hosts", "*.example.com"),
         ("--access-token-ttl", "soon"),

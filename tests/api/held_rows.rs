@@ -1,0 +1,32 @@
+//! What happens on PostgreSQL while another transaction holds a row.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, Database, DatabaseTransaction, TransactionTrait};
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::people::User;
+
+/// Holds an account's row, from outside of the server, until it is dropped or rolled back.
+async fn hold(app: &TestApp, person: &User<'_>) -> DatabaseTransaction {
+    let url = app.database.as_ref().unwrap_or_else(|| panic!("this test needs PostgreSQL")).url();
+    let tx = Database::connect(url).await.unwrap().begin().await.unwrap();
+    tx.execute_unprepared(&format!("SELECT 1 FROM accounts WHERE id = {} FOR UPDATE", person.id.0)).await.unwrap();
+    tx
+}
+
+#[tokio::test]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_call_that_waits_for_a_held_row_is_refused_for_now_after_the_lock_timeout() {
+    let app = TestApp::start_with(&["--lock-timeout=300ms"]).await;
+    let (thandi, sipho) = (app.sign_up("thandi").await, app.sign_up("sipho").await);
+    let (one, other) = (thandi.log_in().await, sipho.log_in().await);
+    let held = hold(&app, &thandi).await;
+    let asked = Instant::now();
+    one.caller.update_profile(&json!({"industry": "Mining"})).await.refused(503, "unavailable");
+    assert!(asked.elapsed() > Duration::from_millis(250), "{:?}", asked.elapsed());
+    other.caller.update_profile(&json!({"industry": "Mining"})).await.expect(200);
+    held.rollback().await.unwrap();
+    one.caller.update_profile(&json!({"industry": "Mining"})).await.expect(200);
+}
