@@ -44,6 +44,8 @@ const LAST_MAIL: Duration = Duration::from_secs(5);
 /// How long the last counts, refusals and seals may take then, and how long closing the database: where somebody holds a
 /// row, writing waits for them without end, and what stops services kills the process after a while.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
+/// How long the last counts of an account wait before they are tried again, where somebody holds its row.
+const PAUSE_FOR_A_ROW: Duration = Duration::from_millis(100);
 
 /// Every operation of the API.
 pub type Operations = (AccountApi, SessionApi, ProfileApi, PasswordApi, EmailApi, AuditApi);
@@ -114,10 +116,12 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         supervise(&app, "seals", |app| async move { seal::run(&app).await }),
     ];
     let (enough, is_enough) = watch::channel(false);
-    let mut counts = supervise(&app, "counts", move |app| {
+    // Each on its own: where the database lets the one wait, the other goes on.
+    let mut counts = supervise(&app, "counts", {
         let is_enough = is_enough.clone();
-        async move { flush_until(&app, is_enough).await }
+        move |app| flush_counts_until(app, is_enough.clone())
     });
+    let mut refusals = supervise(&app, "refusals", move |app| flush_refusals_until(app, is_enough.clone()));
     connections::serve(listener, endpoint(app.clone()), stop).await;
 
     // A mail that is cut off on its way is sent twice.
@@ -129,12 +133,13 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     // Not cut off in the middle of a flush, which would lose what it took out, unless that takes too long.
     let _ = enough.send(true);
     let last = async {
-        let _ = (&mut counts).await;
+        let _ = tokio::join!(&mut counts, &mut refusals);
         write_down_the_last(&app).await;
     };
     if tokio::time::timeout(LAST_FLUSH, last).await.is_err() {
         tracing::error!("the last counts, refusals and seals could not be written down in time");
         counts.abort();
+        refusals.abort();
     }
     match tokio::time::timeout(LAST_FLUSH, app.database().clone().close()).await {
         Ok(Ok(())) => {}
@@ -160,14 +165,21 @@ where
 
 /// Writes down all that there is to write before the end.
 async fn write_down_the_last(app: &App) {
-    if let Err(error) = usage::flush(app).await {
-        tracing::error!(%error, "the last counts could not be written down");
-    }
     if let Err(error) = refusals::write_down(app, Which::All).await {
         tracing::error!(%error, "the last refusals could not be written down");
     }
     if let Err(error) = seal::seal_all(app).await {
         tracing::warn!(%error, "the end of the record could not be sealed; the next start will do it");
+    }
+    // Last, for it may have to wait until a row is free.
+    loop {
+        if let Err(error) = usage::flush(app).await {
+            tracing::error!(%error, "the last counts could not be written down");
+        }
+        if app.usage.is_empty() {
+            return;
+        }
+        tokio::time::sleep(PAUSE_FOR_A_ROW).await;
     }
 }
 
@@ -201,12 +213,17 @@ pub async fn migrate(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-async fn flush_until(app: &App, mut is_enough: watch::Receiver<bool>) {
+async fn flush_counts_until(app: Arc<App>, mut is_enough: watch::Receiver<bool>) {
     while tokio::time::timeout(FLUSH_INTERVAL, is_enough.wait_for(|enough| *enough)).await.is_err() {
-        if let Err(error) = usage::flush(app).await {
+        if let Err(error) = usage::flush(&app).await {
             tracing::warn!(%error, "counts could not be written down; trying again");
         }
-        if let Err(error) = refusals::write_down(app, Which::Due).await {
+    }
+}
+
+async fn flush_refusals_until(app: Arc<App>, mut is_enough: watch::Receiver<bool>) {
+    while tokio::time::timeout(FLUSH_INTERVAL, is_enough.wait_for(|enough| *enough)).await.is_err() {
+        if let Err(error) = refusals::write_down(&app, Which::Due).await {
             tracing::warn!(%error, "refusals could not be written down; trying again");
         }
     }

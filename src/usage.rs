@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
 use crate::store::usage::Usage;
-use crate::store::writes::Writes;
 use crate::store::{self, AccountId, SessionId, StoreError};
 
 /// Calls since the last flush, by session.
@@ -20,8 +19,10 @@ pub struct Tally {
 }
 
 const SHARDS: usize = 16;
-/// Sessions that are written down in one message. Few, for connections remember the statements of each length.
-const AT_ONCE: usize = 4;
+/// Accounts that are written down in one transaction, and sessions of theirs where one account has no more than that:
+/// others who write wait for that long at most.
+const ACCOUNTS_AT_ONCE: usize = 250;
+const SESSIONS_AT_ONCE: usize = 1_000;
 
 impl Tally {
     /// Counts one call.
@@ -41,43 +42,70 @@ impl Tally {
         self.shards.iter().flat_map(drain).map(|(_, usage)| usage).collect()
     }
 
+    /// Whether all that was counted is written down.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).is_empty())
+    }
+
     /// Puts back what could not be written.
-    fn put_back(&self, usages: Vec<Usage>) {
+    fn put_back(&self, usages: impl IntoIterator<Item = Usage>) {
         for usage in usages {
             let shard = &self.shards[usage.session.0.unsigned_abs() as usize % SHARDS];
             let mut sessions = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.entry(usage.session).and_modify(|newer| newer.calls += usage.calls).or_insert(usage);
+            let add = |newer: &mut Usage| {
+                newer.calls += usage.calls;
+                newer.last_activity_at = newer.last_activity_at.max(usage.last_activity_at);
+            };
+            sessions.entry(usage.session).and_modify(add).or_insert(usage);
         }
     }
 }
 
-/// Writes down what was counted since the last time, in one transaction.
+/// Writes down what was counted since the last time, in transactions of a few hundred accounts. On PostgreSQL the counts
+/// of accounts whose rows others hold are kept for the next time.
 ///
 /// # Errors
-/// Where the database does not take it; the counts are kept for the next time.
+/// Where the database does not take them; what it did not take is kept for the next time.
 pub async fn flush(app: &App) -> Result<(), StoreError> {
-    let usages = app.usage.drain();
-    if usages.is_empty() {
-        return Ok(());
+    let mut usages = app.usage.drain();
+    // An account's stand together.
+    usages.sort_by_key(|usage| (usage.account.0, usage.session.0));
+    let mut rest = &usages[..];
+    while !rest.is_empty() {
+        let (some, later) = rest.split_at(part(rest));
+        match write(app, some).await {
+            Ok(held) => app.usage.put_back(held),
+            Err(error) => {
+                app.usage.put_back(rest.iter().copied());
+                return Err(error);
+            }
+        }
+        rest = later;
     }
-    let written = write(app, &usages).await;
-    if written.is_err() {
-        app.usage.put_back(usages);
-    }
-    written
+    Ok(())
 }
 
-async fn write(app: &App, usages: &[Usage]) -> Result<(), StoreError> {
-    // Every node locks accounts in the same order, so that none waits for another in a circle.
-    let mut usages = usages.to_vec();
-    usages.sort_by_key(|usage| (usage.account.0, usage.session.0));
-    let tx = app.begin().await?;
-    for some in usages.chunks(AT_ONCE) {
-        let mut writes = Writes::to(&tx);
-        some.iter().for_each(|usage| store::usage::add(&mut writes, *usage));
-        writes.run(&tx).await?;
+/// How many of `usages`, which are sorted by account, go into one transaction: whole accounts, and at least one.
+fn part(usages: &[Usage]) -> usize {
+    let mut part = 0;
+    for of_one in usages.chunk_by(|one, other| one.account == other.account).take(ACCOUNTS_AT_ONCE) {
+        if part > 0 && part + of_one.len() > SESSIONS_AT_ONCE {
+            break;
+        }
+        part += of_one.len();
     }
-    app.commit(tx).await
+    part
+}
+
+/// Writes them down, but for those of accounts that others hold, which it returns.
+async fn write(app: &App, usages: &[Usage]) -> Result<Vec<Usage>, StoreError> {
+    let tx = app.begin().await?;
+    let held = store::usage::lock_free(&tx, usages).await?;
+    let (held, free): (Vec<_>, Vec<_>) = usages.iter().copied().partition(|usage| held.contains(&usage.account));
+    store::usage::add(&tx, &free).await?;
+    app.commit(tx).await?;
+    Ok(held)
 }
 
 #[cfg(test)]
@@ -95,6 +123,21 @@ mod tests {
         tally.put_back(failed);
         let [usage] = tally.drain()[..] else { panic!("one session was counted") };
         assert_eq!((usage.calls, usage.last_activity_at), (2, at(9)));
-        assert!(tally.drain().is_empty());
+        assert!(tally.is_empty());
+    }
+
+    #[test]
+    fn whole_accounts_go_into_one_transaction_a_few_hundred_at_a_time() {
+        let usage = |account, session| {
+            let (account, session) = (AccountId(account), SessionId(session));
+            Usage { account, session, calls: 1, last_activity_at: Timestamp::from_micros(5) }
+        };
+        let one_each: Vec<_> = (1..=600).map(|account| usage(account, account)).collect();
+        assert_eq!(part(&one_each), ACCOUNTS_AT_ONCE);
+        let of_one = (1..=5_000).map(|session| usage(7, session));
+        let many: Vec<_> = of_one.chain([usage(8, 5_001)]).collect();
+        assert_eq!(part(&many), 5_000);
+        let few_with_many: Vec<_> = (0..2_000).map(|session| usage(session / 400, session)).collect();
+        assert_eq!(part(&few_with_many), 800);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use documines_auth::usage;
 use sea_orm::{ConnectionTrait, Database, DatabaseTransaction, TransactionTrait};
 use serde_json::json;
 
@@ -14,6 +15,10 @@ async fn hold(app: &TestApp, person: &User<'_>) -> DatabaseTransaction {
     let tx = Database::connect(url).await.unwrap().begin().await.unwrap();
     tx.execute_unprepared(&format!("SELECT 1 FROM accounts WHERE id = {} FOR UPDATE", person.id.0)).await.unwrap();
     tx
+}
+
+async fn calls(app: &TestApp, person: &User<'_>) -> i64 {
+    app.account(person.id).await.standing.api_calls
 }
 
 #[tokio::test]
@@ -29,4 +34,25 @@ async fn a_call_that_waits_for_a_held_row_is_refused_for_now_after_the_lock_time
     other.caller.update_profile(&json!({"industry": "Mining"})).await.expect(200);
     held.rollback().await.unwrap();
     one.caller.update_profile(&json!({"industry": "Mining"})).await.expect(200);
+}
+
+#[tokio::test]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_held_row_keeps_the_counts_of_its_own_account_waiting_alone() {
+    let app = TestApp::start().await;
+    let (thandi, sipho) = (app.sign_up("thandi").await, app.sign_up("sipho").await);
+    let (one, other) = (thandi.log_in().await, sipho.log_in().await);
+    let held = hold(&app, &thandi).await;
+    one.caller.get_profile().await.expect(200);
+    other.caller.get_profile().await.expect(200);
+    for _ in 0..2 {
+        usage::flush(&app.app).await.unwrap();
+        assert_eq!((calls(&app, &thandi).await, calls(&app, &sipho).await), (0, 2));
+        assert!(!app.app.usage.is_empty());
+    }
+    held.rollback().await.unwrap();
+    one.caller.get_profile().await.expect(200);
+    usage::flush(&app.app).await.unwrap();
+    assert_eq!((calls(&app, &thandi).await, calls(&app, &sipho).await), (3, 2));
+    assert!(app.app.usage.is_empty());
 }

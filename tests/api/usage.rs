@@ -1,5 +1,7 @@
-use documines_auth::store::AccountId;
+use std::time::{Duration, Instant};
+
 use documines_auth::store::accounts::Standing;
+use documines_auth::store::{AccountId, SessionId};
 use serde_json::json;
 
 use crate::support::app::START;
@@ -100,4 +102,46 @@ async fn each_account_is_counted_for_itself() {
     session.caller.get_profile().await.expect(200);
     assert!(standing(&app, thandi.id).await.api_calls > 0);
     assert_eq!(standing(&app, sipho.id).await.api_calls, 0);
+}
+
+#[tokio::test]
+async fn five_thousand_sessions_of_one_account_are_counted_in_one_update() {
+    let app = TestApp::start().await;
+    let (thandi, sipho) = (app.sign_up("thandi").await, app.sign_up("sipho").await);
+    let (one, other) = (thandi.log_in().await, sipho.log_in().await);
+    app.flush_usage().await;
+    app.execute(&format!(
+        "INSERT INTO sessions (account_id, client_id, created_at, last_activity_at, expires_at) \
+         WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 4999) \
+         SELECT sessions.account_id, client_id, created_at, last_activity_at, expires_at FROM sessions, number \
+         WHERE account_id = {}",
+        thandi.id.0
+    ))
+    .await;
+    let last = app.number("SELECT max(id) AS number FROM sessions").await;
+    for session in (last - 4_998)..=last {
+        app.app.usage.count(thandi.id, SessionId(session), START + seconds(2));
+    }
+    app.advance(seconds(1));
+    one.caller.get_profile().await.expect(200);
+    other.caller.get_profile().await.expect(200);
+    let started = Instant::now();
+    app.flush_usage().await;
+    // An update a session took more than ten seconds on PostgreSQL.
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    let standing = app.account(thandi.id).await.standing;
+    assert_eq!((standing.api_calls, standing.last_activity_at), (5_001, Some(START + seconds(2))));
+    assert_eq!(standing.logged_in_micros, 4_999 * 2_000_000 + 1_000_000);
+    assert_eq!(app.account(sipho.id).await.standing.api_calls, 2);
+}
+
+#[tokio::test]
+async fn what_an_account_did_that_is_gone_is_not_kept() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    app.app.usage.count(AccountId(4_711), SessionId(4_711), START);
+    thandi.log_in().await;
+    app.flush_usage().await;
+    assert!(app.app.usage.is_empty());
+    assert_eq!(app.account(thandi.id).await.standing.api_calls, 1);
 }
