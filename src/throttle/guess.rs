@@ -15,6 +15,7 @@
 
 use sea_orm::ConnectionTrait;
 
+use super::under_way::Entry;
 use super::{Throttle, Whose, note_refusal, refuse};
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
@@ -71,6 +72,7 @@ struct Counted {
     at: Timestamp,
     before: Counters,
     after: Counters,
+    under_way: Entry,
 }
 
 /// Under what the counters are kept.
@@ -120,9 +122,10 @@ pub async fn guess(
     };
     let mut writes = Writes::to(&tx);
     write(&mut writes, keys, is_known, after);
+    let under_way = app.throttle.under_way.enter(&keys.pair);
     app.commit_with(tx, writes).await?;
     let _ = origin.standings.note(Ok(Some(limits.standing(after.pair, now))));
-    Ok(Ok(Guess { limits, counted: Some(Counted { keys, is_known, at: now, before, after }) }))
+    Ok(Ok(Guess { limits, counted: Some(Counted { keys, is_known, at: now, before, after, under_way }) }))
 }
 
 impl Guess {
@@ -132,8 +135,10 @@ impl Guess {
         self.counted.as_ref().is_none_or(|counted| counted.is_known)
     }
 
-    /// It was the secret: the row of failures ends, and the source is known from now on. Other strangers' failures stay
-    /// counted. In the transaction of what the secret opens.
+    /// It was the secret: the failures before it are forgotten, and the source is known from now on. Other strangers'
+    /// failures stay counted. So do guesses of the same pair that are under way, or of many at once with one right secret
+    /// each success would let as many more in; the last of them forgets the pair's failures. In the transaction of what
+    /// the secret opens.
     pub async fn was_right(
         &self,
         tx: &impl ConnectionTrait,
@@ -144,10 +149,14 @@ impl Guess {
         let Some(counted) = &self.counted else { return Ok(()) };
         let kept = hold(tx, counted.keys, counted.is_known).await?;
         let mut counters = counted.without_it(self.limits, kept, now);
-        (counters.pair, counters.row) = (Counter::NEW, Counter::NEW);
+        if counted.under_way.settle() {
+            counters.pair = Counter::NEW;
+        }
+        let later = kept.row.at(now).count - counted.after.row.count;
+        counters.row = if later > 0 { Counter { count: later, ..counters.row } } else { Counter::NEW };
         write(writes, counted.keys, counted.is_known, counters);
         throttles::write(writes, [(counted.keys.known, self.limits.known(now))]);
-        let _ = origin.standings.note(Ok(Some(self.limits.standing(Counter::NEW, now))));
+        let _ = origin.standings.note(Ok(Some(self.limits.standing(counters.pair, now))));
         Ok(())
     }
 
@@ -157,6 +166,7 @@ impl Guess {
         let tx = app.begin().await?;
         let kept = hold(&tx, counted.keys, counted.is_known).await?;
         let counters = counted.without_it(self.limits, kept, app.clock.now());
+        counted.under_way.settle();
         let mut writes = Writes::to(&tx);
         write(&mut writes, counted.keys, counted.is_known, counters);
         app.commit_with(tx, writes).await

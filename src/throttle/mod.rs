@@ -6,6 +6,7 @@
 
 pub mod guess;
 pub mod limits;
+mod under_way;
 
 use sea_orm::ConnectionTrait;
 
@@ -25,6 +26,7 @@ use crate::store::{AccountId, SessionId, StoreError, throttles};
 pub struct Throttle {
     is_on: bool,
     pseudonyms: Pseudonyms,
+    under_way: under_way::UnderWay,
 }
 
 /// Whom a limit counts against.
@@ -49,7 +51,11 @@ impl Throttle {
     /// With pseudonyms under a key that comes from the server's secret key: the same on every node.
     #[must_use]
     pub fn new(is_on: bool, sealer: &Sealer) -> Self {
-        Self { is_on, pseudonyms: sealer.pseudonyms("documines-auth throttle") }
+        Self {
+            is_on,
+            pseudonyms: sealer.pseudonyms("documines-auth throttle"),
+            under_way: under_way::UnderWay::default(),
+        }
     }
 
     fn key(&self, purpose: &str, whose: Whose<'_>) -> Digest {

@@ -1,8 +1,11 @@
 //! One source that guesses at one account.
 
+use documines_auth::store::writes::Writes;
+use documines_auth::throttle::guess::{Guess, guess};
+use documines_auth::throttle::limits::LOGIN;
 use futures_util::future::join_all;
 
-use super::{WRONG, limited, wait_for};
+use super::{WRONG, limited, origin, wait_for};
 use crate::support::{NEW_PASSWORD, PASSWORD, TestApp, days, hours, seconds};
 
 const QUARTER: std::time::Duration = seconds(15 * 60);
@@ -84,6 +87,42 @@ async fn of_32_guesses_at_once_no_more_get_through_than_one_after_the_other() {
     for answer in answers.iter().filter(|answer| answer.status != 401) {
         assert_eq!(wait_for(answer, "login"), 1);
     }
+}
+
+#[tokio::test]
+async fn of_many_right_passwords_at_once_each_lets_in_no_more_than_one() {
+    let app = limited().await;
+    let thandi = app.sign_up("thandi").await;
+    let origin = origin("192.0.2.1");
+    thandi.client.from("192.0.2.1").login(&thandi.email, WRONG).await.refused(401, "invalid_credentials");
+    let mut under_way: Vec<Guess> = Vec::new();
+    let mut let_in = Vec::new();
+    // An automatic client that knows the password, with more connections than there are places.
+    for _ in 0..32 {
+        let mut number = 0;
+        while let Ok(guess) = guess(&app.app, &origin, &LOGIN, &thandi.email).await.unwrap() {
+            under_way.push(guess);
+            number += 1;
+        }
+        let_in.push(number);
+        was_right(&app, &under_way.pop().unwrap()).await;
+    }
+    assert_eq!(let_in[0], 5);
+    assert!(let_in[1..].iter().all(|number| *number <= 1), "{let_in:?}");
+    for guess in &under_way {
+        was_right(&app, guess).await;
+    }
+    // The last one forgets what failed before.
+    let answer = thandi.client.from("192.0.2.1").login(&thandi.email, WRONG).await;
+    assert_eq!(answer.header("ratelimit"), Some("\"login\";r=4"));
+}
+
+/// Settles a guess as the operation does that the secret opens.
+async fn was_right(app: &TestApp, guess: &Guess) {
+    let tx = app.app.begin().await.unwrap();
+    let mut writes = Writes::to(&tx);
+    guess.was_right(&tx, &mut writes, &origin("192.0.2.1"), app.app.clock.now()).await.unwrap();
+    app.app.commit_with(tx, writes).await.unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,9 @@ mod sources;
 mod strangers;
 mod successes;
 
+use documines_auth::kernel::origin::{Origin, Source};
+use documines_auth::kernel::rate_limit::Standings;
+
 use crate::support::TestApp;
 use crate::support::answer::Answer;
 
@@ -29,4 +32,14 @@ pub(crate) fn wait_for(answer: &Answer, limit: &str) -> u64 {
     let policy = answer.header("ratelimit-policy").unwrap();
     assert!(policy.starts_with(&format!("\"{limit}\";q=")), "{policy}");
     wait
+}
+
+/// Where a guess comes from that a test counts itself.
+fn origin(source: &str) -> Origin {
+    Origin {
+        source: Source::new(source.parse().unwrap()),
+        user_agent: None,
+        request_id: String::new(),
+        standings: Standings::default(),
+    }
 }

@@ -3,7 +3,7 @@
 use documines_auth::throttle::guess::guess;
 use documines_auth::throttle::limits::LOGIN;
 
-use super::{WRONG, limited, wait_for};
+use super::{WRONG, limited, origin, wait_for};
 use crate::support::caller::Caller;
 use crate::support::{NEW_PASSWORD, PASSWORD, TestApp, days, person, seconds};
 
@@ -145,12 +145,6 @@ async fn whoever_signs_up_with_an_address_does_not_inherit_the_failures_of_befor
 async fn a_guess_that_nobody_checked_does_not_count() {
     let app = limited().await;
     let thandi = app.sign_up("thandi").await;
-    let origin = |source: &str| documines_auth::kernel::origin::Origin {
-        source: documines_auth::kernel::origin::Source::new(source.parse().unwrap()),
-        user_agent: None,
-        request_id: String::new(),
-        standings: documines_auth::kernel::rate_limit::Standings::default(),
-    };
     // As when the hasher is full: by a stranger, and from where the account was made.
     for source in ["192.0.2.1", "0.0.0.0"] {
         let rows = app.number("SELECT count(*) AS number FROM throttles").await;
