@@ -18,7 +18,7 @@ use crate::kernel::seal::Sealer;
 use crate::mail::transport::Transport;
 use crate::mail::worker::Settled;
 use crate::metrics::Metrics;
-use crate::password::hasher::Hasher;
+use crate::password::hasher::{Hasher, Sources};
 use crate::secret_key;
 use crate::session::identity::Identities;
 use crate::settings::{BadSetting, Settings, Switch};
@@ -76,9 +76,9 @@ impl App {
         let (sealer, key_flag) = secret_key::sealer(&settings, &random)?;
         let record_key = sealer.record_key().clone();
         let mail_transport = Transport::from_settings(&settings)?;
-        let (memory, passes, lanes) =
-            (settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism);
-        let hasher = Hasher::start(memory, passes, lanes, random.clone())
+        let cost = (settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism);
+        let sources = if settings.rate_limits == Switch::On { Sources::Bounded } else { Sources::Unbounded };
+        let hasher = Hasher::start(cost, sources, random.clone())
             .map_err(|reason| BadSetting::new("--argon2-memory-kib", reason))?;
         let db = Database::open_to_serve(&settings.database()?, settings.postgres).await?;
         let refuse = |error: StoreError| BadSetting::new("--database-url", error);

@@ -14,6 +14,7 @@ use crate::kernel::text::{Name, Paragraph};
 use crate::kernel::token::{ClientId, Token};
 use crate::kernel::username::Username;
 use crate::mail::{Mail, outbox};
+use crate::password::queue::Who;
 use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::email_verifications::Purpose;
@@ -93,6 +94,7 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
         let subject = Subject { account, session: None, client: None, origin };
         app.refusals.note(Event::SignupRefused, reason, subject, app.clock.now());
     };
+    let place = app.hasher.ask(Who { source: origin.source.network(), account: None, is_known: false })?;
     let from_there = Whose::Source(origin.source);
     throttle::told(app, origin, throttle::spend(app, &limits::SIGNUP, from_there).await?)?;
     // Asked first to spare the hash; what decides is the unique index, in the transaction.
@@ -109,7 +111,7 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     let username = signup.username.as_ref().map(Username::as_str);
     let (name, organisation) = (signup.contact_name.as_str(), signup.organisation.as_str());
     let personal = PersonalWords::about(signup.email.as_str(), username, name, organisation);
-    let password_hash = app.hasher.hash_new(signup.password, personal).await?.map_err(|reason| {
+    let password_hash = app.hasher.hash_new(&place, signup.password, personal).await?.map_err(|reason| {
         refuse(AccountId::NOBODY, Reason::WeakPassword);
         SignupError::WeakPassword(reason)
     })?;

@@ -80,7 +80,7 @@ pub async fn change_email(
             let subject = Subject { account: caller.account, session, client, origin };
             app.refusals.note(Event::EmailChangeRefused, Reason::WrongPassword, subject, app.clock.now());
         }
-        Err(ChangeError::Throttled(_) | ChangeError::Fault(Fault::Overloaded)) => guess.was_none(app).await?,
+        Err(ChangeError::Throttled(_)) => guess.was_none(app).await?,
         Ok(()) | Err(_) => {}
     }
     outcome
@@ -124,7 +124,7 @@ async fn attempt(
     password: Password,
     guess: &Guess,
 ) -> Result<Attempt, ChangeError> {
-    if app.hasher.verify(password, Some(checked.password_hash.clone())).await? == Verdict::Wrong {
+    if app.hasher.verify(guess.place(), password, Some(checked.password_hash.clone())).await? == Verdict::Wrong {
         return Err(ChangeError::WrongPassword);
     }
     let holder = accounts::find_by_email(app.reader(), email).await?;

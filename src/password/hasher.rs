@@ -1,8 +1,9 @@
 //! Hashing passwords, away from the threads that serve requests.
 //!
 //! Argon2id costs milliseconds and megabytes by design. As many workers as the machine has cores take jobs from one
-//! bounded queue; each reuses its block of memory, so that memory does not grow with the number of callers. A job
-//! holds its place until a worker is done with it: a caller who hangs up frees nothing early.
+//! bounded queue ([`super::queue`]); each reuses its block of memory, so that memory does not grow with the number of
+//! callers. A caller asks for a place first. It is held until the rule that asked and the worker are done with it; where
+//! the caller hangs up before a worker begins, the job is dropped and its place is free.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use std::thread;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
-use async_channel::{Receiver, Sender, TrySendError};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
+use super::queue::{Bounds, Place as PlaceOf, Queue, Who};
 use super::work::{Costliest, cost, rest_of_work};
 use crate::fault::Fault;
 use crate::kernel::Invalid;
@@ -23,19 +24,38 @@ use crate::kernel::random::Random;
 /// A handle to the workers; they end when the last handle is gone.
 #[derive(Clone)]
 pub struct Hasher {
-    queue: Sender<Job>,
+    workers: Arc<Workers>,
     params: Params,
     costliest: Arc<Costliest>,
     random: Random,
 }
 
-type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+/// A place in the queue.
+pub type Place = PlaceOf<Job>;
+
+/// What a worker is to do.
+pub type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// The queue of the workers, which is closed with the last handle.
+struct Workers(Queue<Job>);
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 /// The blocks that one worker reuses from hash to hash.
-type Memory = Vec<Block>;
+pub type Memory = Vec<Block>;
 
-/// Jobs that may wait for each worker: about a second's worth at the default cost.
-const WAITING_PER_WORKER: usize = 64;
+/// Places for each worker: about a second's worth of jobs at the default cost.
+const PLACES_PER_WORKER: usize = 64;
+
+/// Places of one source: a workshop of twenty signs up together.
+const PLACES_PER_SOURCE: usize = 24;
+
+/// Places at one account: more than the guesses at once that are counted (`throttle::limits::LOGIN`).
+const PLACES_PER_ACCOUNT: usize = 8;
 
 /// The length of a hash and of its salt, in bytes (RFC 9106, section 3.1).
 pub(super) const HASH_LENGTH: usize = 32;
@@ -61,18 +81,22 @@ impl Hasher {
     ///
     /// # Errors
     /// Where Argon2 has no such cost.
-    pub fn start(memory_kib: u32, iterations: u32, parallelism: u32, random: Random) -> Result<Self, Invalid> {
+    pub fn start(
+        (memory_kib, iterations, parallelism): (u32, u32, u32),
+        sources: Sources,
+        random: Random,
+    ) -> Result<Self, Invalid> {
         let params = Params::new(memory_kib, iterations, parallelism, Some(HASH_LENGTH))
             .map_err(|error| Invalid::because(format!("Argon2 has no such cost: {error}")))?;
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        let (queue, jobs) = async_channel::bounded(workers * WAITING_PER_WORKER);
+        let queue = Queue::new(sources.bounds(workers * PLACES_PER_WORKER));
         for number in 0..workers {
-            let jobs = jobs.clone();
+            let jobs = queue.clone();
             let worker = thread::Builder::new().name(format!("hasher-{number}"));
             worker.spawn(move || work(&jobs)).map_err(|error| Invalid::because(error.to_string()))?;
         }
         let costliest = Arc::new(Costliest::new(params.clone()));
-        Ok(Self { queue, params, costliest, random })
+        Ok(Self { workers: Arc::new(Workers(queue)), params, costliest, random })
     }
 
     /// Takes the cost of kept hashes into account: from now on a check costs as much as the costliest of them, where that
@@ -91,17 +115,26 @@ impl Hasher {
         cost(&self.costliest.params())
     }
 
+    /// A place in the queue: ask for it before anything is counted or written for the caller.
+    ///
+    /// # Errors
+    /// Where there is none, at once.
+    pub fn ask(&self, who: Who) -> Result<Place, Fault> {
+        self.workers.0.ask(who).ok_or(Fault::Overloaded)
+    }
+
     /// Hashes a password that somebody wants from now on, if it is strong enough given who they are.
     ///
     /// # Errors
-    /// The outer one where the queue is full, the inner one where the password is too weak, with the reason.
+    /// The outer one where the workers are gone, the inner one where the password is too weak, with the reason.
     pub async fn hash_new(
         &self,
+        place: &Place,
         password: NewPassword,
         personal: PersonalWords,
     ) -> Result<Result<PasswordHash, Invalid>, Fault> {
         let (params, salt) = (self.params.clone(), self.random.bytes());
-        self.run(move |memory| {
+        run(place, move |memory| {
             password.as_password().check_strength(&personal)?;
             Ok(hash(password.as_password(), &params, salt, memory))
         })
@@ -113,15 +146,12 @@ impl Hasher {
     ///
     /// # Errors
     /// Where the workers are gone.
-    pub async fn renew(&self, password: Password) -> Result<Option<PasswordHash>, Fault> {
+    pub async fn renew(&self, place: &Place, password: Password) -> Result<Option<PasswordHash>, Fault> {
         if self.waiting() > 0 {
             return Ok(None);
         }
         let (params, salt) = (self.params.clone(), self.random.bytes());
-        match self.run(move |memory| hash(&password, &params, salt, memory)).await {
-            Err(Fault::Overloaded) => Ok(None),
-            renewed => renewed.map(Some),
-        }
+        run(place, move |memory| hash(&password, &params, salt, memory)).await.map(Some)
     }
 
     /// Compares a password with a hash, at the cost of the costliest hash in use: without a hash it does that work and
@@ -130,11 +160,16 @@ impl Hasher {
     /// in.)
     ///
     /// # Errors
-    /// Where the queue is full.
-    pub async fn verify(&self, password: Password, kept: Option<PasswordHash>) -> Result<Verdict, Fault> {
+    /// Where the workers are gone.
+    pub async fn verify(
+        &self,
+        place: &Place,
+        password: Password,
+        kept: Option<PasswordHash>,
+    ) -> Result<Verdict, Fault> {
         let (today, salt) = (self.params.clone(), self.random.bytes::<SALT_LENGTH>());
         let costliest = self.costliest.clone();
-        self.run(move |memory| {
+        run(place, move |memory| {
             let kept = kept.as_ref().and_then(|kept| Phc::new(kept.as_phc()).ok());
             let Some((kept, kept_params)) = kept.and_then(|kept| Params::try_from(&kept).ok().map(|p| (kept, p)))
             else {
@@ -160,38 +195,64 @@ impl Hasher {
     /// How many jobs wait for a worker.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.queue.len()
+        self.workers.0.waiting()
     }
+}
 
-    /// Puts a job into the queue and waits for what it gives.
-    async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T, Fault> {
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |memory| {
-            // Nobody listens where the caller hung up; the work was theirs all the same.
-            let _ = answer.send(job(memory));
-        });
-        self.queue.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Fault::Overloaded,
-            TrySendError::Closed(_) => Fault::Internal("the password workers are gone", "their queue is closed".into()),
-        })?;
-        answered.await.map_err(|error| Fault::Internal("a password worker gave no answer", error.into()))
+/// Whether sources are told apart. Where limits are off all may be one, a proxy for example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// Each has few places.
+    Bounded,
+    /// Each may have all places.
+    Unbounded,
+}
+
+impl Sources {
+    fn bounds(self, in_all: usize) -> Bounds {
+        let (per_source, per_account) = match self {
+            Self::Bounded => (PLACES_PER_SOURCE, PLACES_PER_ACCOUNT),
+            Self::Unbounded => (in_all, in_all),
+        };
+        Bounds { in_all, per_source, per_account }
     }
+}
+
+/// Puts a job into the queue and waits for what it gives.
+async fn run<T: Send + 'static>(
+    place: &Place,
+    job: impl FnOnce(&mut Memory) -> T + Send + 'static,
+) -> Result<T, Fault> {
+    /// Where the caller hangs up, what waits is dropped.
+    struct HangUp<'a>(&'a Place);
+    impl Drop for HangUp<'_> {
+        fn drop(&mut self) {
+            self.0.withdraw();
+        }
+    }
+    let (answer, answered) = oneshot::channel();
+    let _hang_up = HangUp(place);
+    place.submit(Box::new(move |memory| {
+        // Nobody listens where the caller hung up while a worker was at it.
+        let _ = answer.send(job(memory));
+    }));
+    answered.await.map_err(|error| Fault::Internal("a password worker gave no answer", error.into()))
 }
 
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hasher").field("params", &self.params).field("waiting", &self.queue.len()).finish()
+        f.debug_struct("Hasher").field("params", &self.params).field("waiting", &self.waiting()).finish()
     }
 }
 
-fn work(jobs: &Receiver<Job>) {
+fn work(jobs: &Queue<Job>) {
     // On Linux this concerns the calling thread alone; elsewhere it would slow the whole process. Where it is refused
     // the workers merely are not gentler.
     if cfg!(target_os = "linux") {
         let _ = rustix::process::setpriority_process(None, NICENESS);
     }
     let mut memory = Memory::new();
-    while let Ok(job) = jobs.recv_blocking() {
+    while let Some((job, _place)) = jobs.take() {
         // A job that panics takes its answer with it (its caller hears 500), not the worker.
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut memory))).is_err() {
             memory = Memory::new();
@@ -225,13 +286,23 @@ fn digest(password: &Password, params: &Params, salt: &[u8], memory: &mut Memory
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::origin::Source;
 
     fn hasher(iterations: u32) -> Hasher {
-        Hasher::start(64, iterations, 1, Random::seeded(1)).unwrap()
+        Hasher::start((64, iterations, 1), Sources::Unbounded, Random::seeded(1)).unwrap()
+    }
+
+    fn place(hasher: &Hasher) -> Result<Place, Fault> {
+        let source = Source::new(std::net::Ipv4Addr::LOCALHOST.into());
+        hasher.ask(Who { source, account: None, is_known: true })
     }
 
     async fn hash(hasher: &Hasher, password: &str) -> PasswordHash {
-        hasher.hash_new(password.parse().unwrap(), PersonalWords::default()).await.unwrap().unwrap()
+        hasher
+            .hash_new(&place(hasher).unwrap(), password.parse().unwrap(), PersonalWords::default())
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     #[tokio::test]
@@ -239,10 +310,11 @@ mod tests {
         let hasher = hasher(2);
         let kept = hash(&hasher, "umbrella-quartz-71").await;
         assert!(kept.as_phc().starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{}", kept.as_phc());
-        let verify = |password| hasher.verify(Password::received(password), Some(kept.clone()));
+        let place = place(&hasher).unwrap();
+        let verify = |password| hasher.verify(&place, Password::received(password), Some(kept.clone()));
         assert!(matches!(verify("umbrella-quartz-71").await.unwrap(), Verdict::Right));
         assert!(matches!(verify("umbrella-quartz-72").await.unwrap(), Verdict::Wrong));
-        assert!(matches!(hasher.verify(Password::received("any"), None).await.unwrap(), Verdict::Wrong));
+        assert!(matches!(hasher.verify(&place, Password::received("any"), None).await.unwrap(), Verdict::Wrong));
     }
 
     #[tokio::test]
@@ -250,10 +322,11 @@ mod tests {
         let kept = hash(&hasher(1), "umbrella-quartz-71").await;
         let now = hasher(3);
         let password = || Password::received("umbrella-quartz-71");
-        assert_eq!(now.verify(password(), Some(kept)).await.unwrap(), Verdict::RightButOutdated);
-        let renewed = now.renew(password()).await.unwrap().unwrap();
+        let place = place(&now).unwrap();
+        assert_eq!(now.verify(&place, password(), Some(kept)).await.unwrap(), Verdict::RightButOutdated);
+        let renewed = now.renew(&place, password()).await.unwrap().unwrap();
         assert!(renewed.as_phc().contains("t=3"));
-        assert_eq!(now.verify(password(), Some(renewed)).await.unwrap(), Verdict::Right);
+        assert_eq!(now.verify(&place, password(), Some(renewed)).await.unwrap(), Verdict::Right);
     }
 
     #[tokio::test]
@@ -261,29 +334,32 @@ mod tests {
         let hasher = hasher(1);
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let (release, blocked) = std::sync::mpsc::channel::<()>();
-        let blocked = std::sync::Arc::new(std::sync::Mutex::new(blocked));
-        // Futures that are polled once hold a place each, whether or not anybody waits for them.
-        let mut held = Vec::new();
-        let capacity = workers * WAITING_PER_WORKER;
-        let mut refused = 0;
-        for _ in 0..capacity + workers + 5 {
-            let blocked = blocked.clone();
-            let mut job = Box::pin(hasher.run(move |_| {
-                let _ = blocked.lock().map(|gate| gate.recv());
-            }));
-            match futures_util::poll!(&mut job) {
-                std::task::Poll::Ready(Err(Fault::Overloaded)) => refused += 1,
-                _ => held.push(job),
-            }
+        let blocked = Arc::new(std::sync::Mutex::new(blocked));
+        let places: Vec<_> = std::iter::from_fn(|| place(&hasher).ok()).collect();
+        assert_eq!(places.len(), workers * PLACES_PER_WORKER);
+        let mut held: Vec<_> = places
+            .iter()
+            .map(|place| {
+                let blocked = blocked.clone();
+                Box::pin(run(place, move |_| drop(blocked.lock().map(|gate| gate.recv()))))
+            })
+            .collect();
+        for job in &mut held {
+            assert!(futures_util::poll!(job).is_pending());
         }
-        assert!(refused >= 5, "only {refused} were refused");
-        drop(held); // Everybody hangs up: the places stay taken …
-        assert!(matches!(hasher.run(|_| ()).await, Err(Fault::Overloaded)));
-        let renewed = hasher.renew(Password::received("umbrella-quartz-71")).await;
-        assert!(matches!(renewed, Ok(None)), "a right password is not refused for its hash's sake");
-        drop(release); // … until the workers are through.
-        while hasher.run(|_| ()).await.is_err() {
+        assert!(matches!(place(&hasher), Err(Fault::Overloaded)));
+        while hasher.waiting() > places.len() - workers {
             tokio::task::yield_now().await;
         }
+        let renewed = hasher.renew(&places[0], Password::received("umbrella-quartz-71")).await;
+        assert!(matches!(renewed, Ok(None)), "a right password is not refused for its hash's sake");
+        // Everybody hangs up: what no worker has begun is dropped …
+        drop(held);
+        assert_eq!(hasher.waiting(), 0);
+        drop(places);
+        assert!(place(&hasher).is_ok());
+        // … and the workers go on.
+        drop(release);
+        hash(&hasher, "umbrella-quartz-71").await;
     }
 }

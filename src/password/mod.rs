@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod hasher;
+pub mod queue;
 pub mod request_reset;
 pub mod reset;
 mod work;

@@ -8,6 +8,7 @@ use crate::kernel::password::{NewPassword, PersonalWords};
 use crate::kernel::rate_limit::Throttled;
 use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
+use crate::password::queue::Who;
 use crate::settings::ResetTokenShown;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
@@ -63,9 +64,12 @@ pub async fn reset_password(
     let owner = owner.ok_or_else(|| invalid(AccountId::NOBODY))?;
     let account = accounts::find(app.reader(), owner).await?.ok_or(ResetError::InvalidResetToken)?;
     let profile = &account.profile;
+    // The token proves as much as a login from there did.
+    let who = Who { source: origin.source.network(), account: Some(profile.email.clone()), is_known: true };
+    let place = app.hasher.ask(who)?;
     let username = account.username.as_deref();
     let personal = PersonalWords::about(&profile.email, username, &profile.contact_name, &profile.organisation);
-    let hash = app.hasher.hash_new(new_password, personal).await?.map_err(|reason| {
+    let hash = app.hasher.hash_new(&place, new_password, personal).await?.map_err(|reason| {
         refuse(account.id, Reason::WeakPassword);
         ResetError::WeakPassword(reason)
     })?;

@@ -59,7 +59,7 @@ impl From<NoGuess> for LoginError {
 
 /// Logs in.
 ///
-/// The try is counted first. The password is then checked before the transaction, and always: for an unknown e-mail
+/// The try gets a place in front of the hasher and is then counted, before all else. The password is then checked before the transaction, and always: for an unknown e-mail
 /// against nothing, so that the time tells no more than the answer does.
 pub async fn login(
     app: &App,
@@ -69,11 +69,7 @@ pub async fn login(
     password: Password,
 ) -> Result<TokenPair, LoginError> {
     let guess = guess(app, origin, &limits::LOGIN, email.as_str()).await??;
-    let outcome = check(app, origin, client, email, &password, &guess).await;
-    if matches!(outcome, Err(LoginError::Fault(Fault::Overloaded))) {
-        guess.was_none(app).await?;
-    }
-    outcome
+    check(app, origin, client, email, &password, &guess).await
 }
 
 const MOST_ATTEMPTS: usize = 3;
@@ -121,14 +117,14 @@ async fn attempt(
 ) -> Result<Attempt, LoginError> {
     let named = account.as_ref().map_or(AccountId::NOBODY, |account| account.id);
     let kept = account.as_ref().map(|account| account.password_hash.clone());
-    let verdict = app.hasher.verify(password.clone(), kept).await?;
+    let verdict = app.hasher.verify(guess.place(), password.clone(), kept).await?;
     let checked = account.filter(|account| verdict != Verdict::Wrong && client.serves(account.id));
     let Some(checked) = checked else {
         note_refusal(app, origin, client, named, Reason::InvalidCredentials);
         return Err(LoginError::InvalidCredentials);
     };
     let renewed = match verdict {
-        Verdict::RightButOutdated => app.hasher.renew(password.clone()).await?,
+        Verdict::RightButOutdated => app.hasher.renew(guess.place(), password.clone()).await?,
         Verdict::Right | Verdict::Wrong => None,
     };
 

@@ -18,10 +18,13 @@ use sea_orm::ConnectionTrait;
 use super::under_way::Entry;
 use super::{Throttle, Whose, note_refusal, refuse};
 use crate::app::App;
+use crate::fault::Fault;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::origin::{Origin, Source};
 use crate::kernel::rate_limit::{Counter, Ladder, Policy, Standing, Throttled};
 use crate::kernel::token::Digest;
+use crate::password::hasher::Place;
+use crate::password::queue::Who;
 use crate::store::audit::Reason;
 use crate::store::writes::Writes;
 use crate::store::{StoreError, throttles};
@@ -61,6 +64,7 @@ pub enum NoGuess {
 #[must_use]
 pub struct Guess {
     limits: &'static Guessing,
+    place: Place,
     /// `None` where limits are off.
     counted: Option<Counted>,
 }
@@ -100,9 +104,13 @@ pub async fn guess(
     origin: &Origin,
     limits: &'static Guessing,
     email: &str,
-) -> Result<Result<Guess, NoGuess>, StoreError> {
+) -> Result<Result<Guess, NoGuess>, Fault> {
+    let ask = |is_known| {
+        let (source, account) = (origin.source.network(), Some(email.to_owned()));
+        app.hasher.ask(Who { source, account, is_known })
+    };
     if !app.throttle.is_on {
-        return Ok(Ok(Guess { limits, counted: None }));
+        return Ok(Ok(Guess { limits, place: ask(true)?, counted: None }));
     }
     let keys = Keys::new(&app.throttle, limits, email, origin.source);
     let now = app.clock.now();
@@ -113,6 +121,8 @@ pub async fn guess(
     if let Err(no) = limits.weigh(Counters { pair, row, strangers, source }, is_known, now) {
         return Ok(Err(told(app, origin, no)));
     }
+    // Nothing is written for a caller whose guess cannot be checked.
+    let place = ask(is_known)?;
     let tx = app.begin().await?;
     let before = hold(&tx, keys, is_known).await?;
     let now = app.clock.now();
@@ -125,10 +135,16 @@ pub async fn guess(
     let under_way = app.throttle.under_way.enter(&keys.pair);
     app.commit_with(tx, writes).await?;
     let _ = origin.standings.note(Ok(Some(limits.standing(after.pair, now))));
-    Ok(Ok(Guess { limits, counted: Some(Counted { keys, is_known, at: now, before, after, under_way }) }))
+    Ok(Ok(Guess { limits, place, counted: Some(Counted { keys, is_known, at: now, before, after, under_way }) }))
 }
 
 impl Guess {
+    /// The place that its check has in the hasher's queue.
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Whether it comes from a source that is known. Where limits are off nobody remembers, and every source is.
     #[must_use]
     pub fn is_from_a_known_source(&self) -> bool {
@@ -160,7 +176,7 @@ impl Guess {
         Ok(())
     }
 
-    /// Nobody looked whether it was the secret, for the hasher was full: it does not count.
+    /// Another limit refused the call: it does not count.
     pub async fn was_none(&self, app: &App) -> Result<(), StoreError> {
         let Some(counted) = &self.counted else { return Ok(()) };
         let tx = app.begin().await?;

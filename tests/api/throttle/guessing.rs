@@ -85,7 +85,12 @@ async fn of_32_guesses_at_once_no_more_get_through_than_one_after_the_other() {
     let tried = answers.iter().filter(|answer| answer.status == 401).count();
     assert_eq!((tried, answers.len() - tried), (6, 26));
     for answer in answers.iter().filter(|answer| answer.status != 401) {
-        assert_eq!(wait_for(answer, "login"), 1);
+        // One account has fewer places in front of the hasher than there are guesses; who gets none is not counted.
+        if answer.status == 503 {
+            answer.refused(503, "overloaded");
+        } else {
+            assert_eq!(wait_for(answer, "login"), 1);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod budgets;
 mod guessing;
 mod nodes;
 mod notices;
+mod queue;
 mod sources;
 mod strangers;
 mod successes;
