@@ -1,7 +1,7 @@
 //! `documines-auth walk`, against servers that do and don't what is documented.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::process::Output;
 
 use serde_json::{Value, json};
@@ -86,6 +86,9 @@ fn a_server_that_answers_otherwise_ends_it_with_1_and_no_server_with_2() {
         let body = r#"{"message":"User registered successfully","client_secret":"hunter2"}"#;
         let length = body.len();
         write!(stream, "HTTP/1.1 201 Created\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").unwrap();
+        // To close before the request was read would take the answer back.
+        stream.shutdown(Shutdown::Write).unwrap();
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
     let (output, printed) = walk(&url, &[]);
     other.join().unwrap();
