@@ -1,5 +1,6 @@
 """What schemathesis cannot read in the document: credentials that work, and rules that OpenAPI 3.0 has no words for."""
 
+import re
 import secrets
 
 import requests
@@ -76,6 +77,19 @@ def before_call(context, case, kwargs):
 schemathesis.openapi.format(
     "username", st.from_regex(r"[A-Za-z0-9@.+_-]{1,20}|[a-zà-öø-ÿа-яα-ω0-9]{1,20}", fullmatch=True)
 )
+
+GOOD_USERNAME = re.compile(r" *[\w@.+-]{1,150} *")
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """Leaves out a username that is to break its format and keeps it: schemathesis knows how to make one of that format,
+    and takes any other string for a violation."""
+    broken = getattr(case.meta.phase.data, "description", None) if case.meta is not None else None
+    username = case.body.get("username") if isinstance(case.body, dict) else None
+    is_about_the_format = broken is not None and "`format`" in broken and broken.endswith("/username")
+    return not (is_about_the_format and isinstance(username, str) and GOOD_USERNAME.fullmatch(username))
+
 
 # What a request that keeps its schema can be refused for all the same.
 CODES = {"weak_password", "invalid_reset_token", "invalid_verification_token"}
