@@ -79,7 +79,9 @@ async fn withstand(database: &[(&str, &str)]) {
     let requests = setting("HOSTILE_REQUESTS").unwrap_or(REQUESTS);
     let folder = tempfile::tempdir().unwrap();
     // The fuzzer is its own proxy, so that its requests come from everywhere.
-    let arguments = ["--metrics-listen", "127.0.0.1:0", "--trusted-proxies", "127.0.0.0/8"];
+    // Behind a proxy no answer shows a reset token by itself, and the walk needs one.
+    let shown = ["--reset-token-in-response", "always"];
+    let arguments = [&["--metrics-listen", "127.0.0.1:0", "--trusted-proxies", "127.0.0.0/8"], &shown[..]].concat();
     let server = Server::start_with(folder.path(), &arguments, database);
     let person: Person = Api::of(&server).join("thandi").await;
     let seed = seed();
