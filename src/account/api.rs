@@ -49,7 +49,7 @@ impl AccountApi {
 body! {
     /// What somebody says who joins.
     pub struct SignupBody {
-        /// A second name; letters, digits and `@ . + - _`. Unique without regard to case. May be left away.
+        /// A second name; letters, digits and `@ . + - _`. Unique without regard to case. May be omitted.
         username: Option<Username>,
         /// Where mail goes and what the account logs in with. Unique without regard to case; kept in lower case.
         email: EmailAddress,
@@ -65,11 +65,11 @@ body! {
         contact_phone: PhoneNumber,
         /// Where to write, if elsewhere than `email`.
         contact_email: Option<EmailAddress>,
-        /// Postal address. May be left away.
+        /// Postal address. May be omitted.
         address: Option<Paragraph>,
-        /// What you do. May be left away.
+        /// What you do. May be omitted.
         industry: Option<Name>,
-        /// What you want with AI DocuMines. May be left away.
+        /// What you want with AI DocuMines. May be omitted.
         use_case: Option<Paragraph>,
     }
 }

@@ -18,7 +18,7 @@ pub struct Activity {
 /// An event as its account may see it.
 #[derive(Debug)]
 pub struct Happening {
-    /// What is kept of it. The client is left away where the call was refused: it may be another account's.
+    /// What is kept of it. The client is omitted where the call was refused: it may be another account's.
     pub recorded: Recorded,
     /// Whether the session that asks is the one that it happened in.
     pub is_this_session: bool,

@@ -51,7 +51,7 @@ body! {
     pub struct ListActivityQuery {
         /// How many events the page holds at most.
         limit: Option<PageLimit>,
-        /// `next_cursor` of the answer before; the newest events where it is left away.
+        /// `next_cursor` of the answer before; the newest events where it is omitted.
         cursor: Option<Cursor>,
     }
 }

@@ -106,7 +106,7 @@ impl Documented for ProfileAnswer {
 }
 
 body! {
-    /// What changes. Every member may be left away.
+    /// What changes. Every member may be omitted.
     pub struct UpdateProfileBody {
         /// Whom you work for.
         organisation: Option<Name>,

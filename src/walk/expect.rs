@@ -50,7 +50,7 @@ fn has_form(text: &str, form: &str) -> bool {
 pub(super) struct Expected {
     pub(super) status: u16,
     pub(super) members: Vec<(&'static str, Is)>,
-    /// Whether the last member may be left away.
+    /// Whether the last member may be omitted.
     pub(super) last_is_optional: bool,
 }
 

@@ -77,7 +77,7 @@ codes! {
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is taken",
         "There is an account with this e-mail address. Log in, or reset its password.";
     UsernameTaken = "username_taken", CONFLICT, "The username is taken",
-        "Somebody has this username, in this or another case. Choose another, or leave it away.";
+        "Somebody has this username, in this or another case. Choose another, or omit it.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         "A body may be 64 KiB long at most.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",

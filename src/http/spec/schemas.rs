@@ -40,7 +40,7 @@ pub(super) fn mend(schemas: &mut Map<String, Value>) {
     give_examples(schemas);
 }
 
-/// Whatever may be null is written out as null, never left away: it is required. The derive takes it for optional.
+/// Whatever may be null is written out as null, never omitted: it is required. The derive takes it for optional.
 fn require_nullable(schema: &mut Value) {
     let properties = schema["properties"].as_object().into_iter().flatten();
     let nullable =
