@@ -1,6 +1,8 @@
 -- The calls that wrk makes: wrk … -s benches/calls.lua URL -- KIND FILE
 --
 -- FILE holds who calls, as `reference fill` prints it: client id, client secret, access token, refresh token on a line.
+-- For `from` two words follow: the e-mail address to log in with, `-` for one that nobody has and another in each call;
+-- and the address to call from, `-` for another in each call. The server takes it from X-Forwarded-For.
 -- At the end it prints `COUNTS`, then how many answers were good, how many 503, how many anything else.
 
 local base = "/api/v1/auth"
@@ -12,7 +14,10 @@ good, busy, other = 0, 0, 0
 function setup(thread) table.insert(threads, thread) end
 
 local function headers_of(who)
+  local source = who.source ~= "-" and who.source
+    or string.format("10.%d.%d.%d", math.random(0, 255), math.random(0, 255), math.random(1, 254))
   return {
+    ["X-Forwarded-For"] = kind == "from" and source or nil,
     ["Content-Type"] = "application/json",
     ["X-Client-ID"] = who.id,
     ["X-Client-Secret"] = who.secret,
@@ -30,6 +35,11 @@ local calls = {
   end,
   refresh = function(who) return "POST", "/refresh-token/", '{"refresh_token":"' .. who.refresh .. '"}' end,
   login = function(who) return "POST", "/login/", '{"email":"bench@example.com","password":"quay-lantern-58-moth"}' end,
+  from = function(who)
+    local email, password = who.email, "quay-lantern-58-moth"
+    if email == "-" then email, password = string.format("nobody%d.%d@example.com", started, at), "wrong" end
+    return "POST", "/login/", string.format('{"email":"%s","password":"%s"}', email, password)
+  end,
   signup = function(who)
     local email = string.format("joins%d.%d@example.com", started, at)
     return "POST", "/signup/", '{"email":"' .. email .. '","password":"quay-lantern-58-moth",'
@@ -48,8 +58,9 @@ end
 function init(arguments)
   kind, started = arguments[1], os.time()
   for line in io.lines(arguments[2]) do
-    local id, secret, access, refresh = line:match("(%S+) (%S+) (%S+) (%S+)")
-    people[#people + 1] = { id = id, secret = secret, access = access, refresh = refresh }
+    local id, secret, access, refresh, email, source = line:match("(%S+) (%S+) (%S+) (%S+) ?(%S*) ?(%S*)")
+    people[#people + 1] =
+      { id = id, secret = secret, access = access, refresh = refresh, email = email, source = source }
   end
   -- Reading answers costs wrk more than asking does; profile reads are too quick for that.
   if kind ~= "read" then response = read_answer end

@@ -15,6 +15,7 @@ use super::access::Asked;
 use super::caller::RefusedCaller;
 use super::cors::{self, Cors};
 use super::host::Hosts;
+use super::pace::Pace;
 use super::problem::{Code, Problem};
 use super::rate_limit;
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -26,6 +27,7 @@ pub struct Envelope<E> {
     app: Arc<App>,
     cors: Cors,
     hosts: Hosts,
+    pace: Pace,
     inner: Arc<E>,
 }
 
@@ -34,7 +36,7 @@ impl<E: Endpoint + 'static> Envelope<E> {
     pub fn new(app: Arc<App>, inner: E) -> Self {
         let cors = Cors::new(&app.settings.cors_origins);
         let hosts = Hosts::of(&app.settings, app.settings.listen);
-        Self { cors, hosts, app, inner: Arc::new(inner) }
+        Self { cors, hosts, pace: Pace::new(), app, inner: Arc::new(inner) }
     }
 
     async fn answer(&self, request: Request) -> Outcome {
@@ -127,6 +129,7 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
         if let Some(refused) = outcome.refused {
             refused.note(&self.app, request_id.to_string());
         }
+        let refused_with = outcome.answer.as_ref().err().map(Problem::code);
         let mut response = outcome.answer.unwrap_or_else(|problem| {
             if let Some(cause) = problem.cause() {
                 let code = problem.code().as_str();
@@ -155,6 +158,9 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         if self.cors.is_on() {
             cors::allow(origin, headers);
+        }
+        if let Some(code) = refused_with {
+            self.pace.keep(code).await;
         }
         Ok(response)
     }

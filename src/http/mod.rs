@@ -9,6 +9,7 @@ mod health;
 pub(crate) mod host;
 pub mod local;
 mod origin;
+mod pace;
 pub(crate) mod pages;
 pub mod problem;
 pub mod query;
