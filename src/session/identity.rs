@@ -87,6 +87,9 @@ pub async fn find_client(app: &App, id: &ClientId) -> Result<Client, IdentityErr
 }
 
 /// The caller behind a token that comes with its client's credentials. Costs no database once the token was seen.
+///
+/// What judges a client is boxed: poem moves the future of an operation several times in each call, and with that inside
+/// it the future of a profile read would be six times as large.
 pub async fn authenticate(
     app: &App,
     sent: &ClientCredentials,
@@ -106,7 +109,7 @@ pub async fn authenticate(
         Some(identity) if identity.counts_for(sent, now) => identity,
         // Which of the two is wrong: the client is judged first.
         _ => {
-            let judged = authenticate_client(app, sent, source()).await;
+            let judged = Box::pin(authenticate_client(app, sent, source())).await;
             return Err(judged.err().unwrap_or(IdentityError::InvalidToken));
         }
     };
@@ -261,5 +264,26 @@ impl Weighter<Digest, Arc<Identity>> for Bytes {
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identities").field("remembered", &self.entries.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_who_is_refused_takes_no_room_in_the_futures_of_others() {
+        fn size_of_future<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        fn call(
+            app: &'static App,
+            sent: &'static ClientCredentials,
+            bearer: &'static Token,
+        ) -> impl Future<Output = Result<Arc<Identity>, IdentityError>> {
+            authenticate(app, sent, Some(bearer), || Source::new([192, 0, 2, 1].into()))
+        }
+        let size = size_of_future(call);
+        assert!(size < 1024, "{size} bytes");
     }
 }
