@@ -1,6 +1,8 @@
 //! Pages and files beside the API: the spec, Swagger UI, and one page for each problem. All embedded; no page needs
 //! another host.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use futures_util::stream;
@@ -24,6 +26,9 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// How much of a file is handed on at a time.
 const PIECE: usize = 16 * 1024;
 
@@ -38,24 +43,20 @@ const SCRIPTS: [(&str, &str); 5] = [
 
 /// Everything beside the API.
 pub(crate) fn pages() -> Route {
-    let (css, js) = swagger_ui();
-    let document = spec::document();
-    let index = || File::new("text/html; charset=utf-8", include_str!("docs/index.html"));
-    let style = |content: String| get(File::new("text/css; charset=utf-8", content));
-    let script = |content: String| get(File::new("text/javascript; charset=utf-8", content));
     let mut route = Route::new();
     for (path, content) in SCRIPTS {
-        route = route.at(path, script(content.to_owned()));
+        route = route.at(path, get(File::new(SCRIPT, move || content)));
     }
+    let index = || get(File::new("text/html; charset=utf-8", || include_str!("docs/index.html")));
     route
         .at("/", get(redirect_to_docs))
-        .at("/docs", get(index()))
-        .at("/docs/", get(index()))
-        .at("/docs/style.css", style(include_str!("docs/style.css").to_owned()))
-        .at("/docs/swagger-ui.css", style(css))
-        .at("/docs/swagger-ui.js", script(js))
-        .at("/openapi.json", get(File::new("application/json", spec::to_json(&document))))
-        .at("/openapi.yaml", get(File::new("application/yaml", spec::to_yaml(&document))))
+        .at("/docs", index())
+        .at("/docs/", index())
+        .at("/docs/style.css", get(File::new(STYLE, || include_str!("docs/style.css"))))
+        .at("/docs/swagger-ui.css", get(File::new(STYLE, || of_swagger_ui("style"))))
+        .at("/docs/swagger-ui.js", get(File::new(SCRIPT, || of_swagger_ui("script"))))
+        .at("/openapi.json", get(File::new("application/json", || spec::to_json(&spec::document()))))
+        .at("/openapi.yaml", get(File::new("application/yaml", || spec::to_yaml(&spec::document()))))
         .at("/problems/:code", get(explain))
         .at("/livez", get(livez))
         .at("/readyz", get(readyz))
@@ -72,18 +73,30 @@ fn redirect_to_docs() -> Response {
 }
 
 /// A file that is made once and served many times; a browser that has it hears 304.
+///
+/// It is made when the first caller asks for it: most servers are never asked for most of them, and making the document
+/// takes as much memory as all else that an idle server holds.
 struct File {
     content_type: &'static str,
+    made: LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>,
+}
+
+struct Made {
     etag: HeaderValue,
     content: Bytes,
 }
 
 impl File {
-    fn new(content_type: &'static str, content: impl Into<Bytes>) -> Self {
-        let content = content.into();
+    fn new<C: Into<Bytes>>(content_type: &'static str, make: impl FnOnce() -> C + Send + 'static) -> Self {
+        Self { content_type, made: LazyLock::new(Box::new(|| Made::new(make().into()))) }
+    }
+}
+
+impl Made {
+    fn new(content: Bytes) -> Self {
         let tag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&content)[..16]));
         let etag = HeaderValue::from_str(&tag).expect("a quoted hex number is a header value");
-        Self { content_type, etag, content }
+        Self { etag, content }
     }
 }
 
@@ -91,15 +104,16 @@ impl Endpoint for File {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
+        let Made { etag, content } = &*self.made;
         let answer = Response::builder()
-            .header(ETAG, &self.etag)
+            .header(ETAG, etag)
             .header(CACHE_CONTROL, "no-cache")
             .header(CONTENT_SECURITY_POLICY, DOCS_POLICY);
-        if request.headers().get(IF_NONE_MATCH) == Some(&self.etag) {
+        if request.headers().get(IF_NONE_MATCH) == Some(etag) {
             return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
         }
-        let answer = answer.header(CONTENT_TYPE, self.content_type).header(CONTENT_LENGTH, self.content.len());
-        Ok(answer.body(in_pieces(self.content.clone())))
+        let answer = answer.header(CONTENT_TYPE, self.content_type).header(CONTENT_LENGTH, content.len());
+        Ok(answer.body(in_pieces(content.clone())))
     }
 }
 
@@ -111,14 +125,12 @@ fn in_pieces(content: Bytes) -> Body {
     Body::from_bytes_stream(stream::iter(pieces.map(Ok::<_, std::io::Error>)))
 }
 
-/// Swagger UI's style sheet and script, as poem-openapi embeds them in a page of its own.
-fn swagger_ui() -> (String, String) {
+/// Swagger UI's style sheet (`style`) or its script, as poem-openapi embeds them in a page of its own.
+fn of_swagger_ui(element: &str) -> String {
     let page = OpenApiService::new((), "", "").swagger_ui_html();
-    let between = |start: &str, end: &str| {
-        let (_, rest) = page.split_once(start).expect("poem-openapi's page has this tag");
-        rest.split_once(end).expect("poem-openapi's page closes this tag").0.to_owned()
-    };
-    (between("<style charset=\"UTF-8\">", "</style>"), between("<script charset=\"UTF-8\">", "</script>"))
+    let start = format!("<{element} charset=\"UTF-8\">");
+    let (_, rest) = page.split_once(&start).expect("poem-openapi's page has this tag");
+    rest.split_once(&format!("</{element}>")).expect("poem-openapi's page closes this tag").0.to_owned()
 }
 
 /// What a problem's `type` leads to.
