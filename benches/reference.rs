@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Argon2, Params, Version};
 use documines_auth::kernel::clock::{Clock, Timestamp};
 use documines_auth::kernel::random::Random;
 use documines_auth::kernel::token::{ClientId, Token};
+use documines_auth::password::hasher::blocks;
 use documines_auth::store::writes::Writes;
 use documines_auth::store::{AccountId, clients, sessions, tokens};
 use poem::listener::TcpListener;
@@ -63,14 +64,14 @@ fn hashes(time: Duration) -> Done {
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                let mut memory = vec![Block::default(); params.block_count()];
+                let mut memory = blocks(&params);
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
                 while !is_over.load(Ordering::Relaxed) {
                     let hashed = argon2.hash_password_into_with_memory(
                         b"quay-lantern-58-moth",
                         b"sixteen bytes...",
                         &mut [0; 32],
-                        &mut memory,
+                        memory.as_mut_slice(),
                     );
                     hashed.expect("the parameters are good");
                     count.fetch_add(1, Ordering::Relaxed);
