@@ -9,6 +9,7 @@ mod half_sent;
 mod hostile;
 mod kill;
 mod load;
+mod memory;
 mod postgres;
 #[path = "../shared/postgres_server.rs"]
 mod postgres_server;
