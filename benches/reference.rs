@@ -181,7 +181,7 @@ async fn fill(url: &str, accounts: i64, sessions: i64) -> Done {
         writes.run(&tx).await?;
         let session = sessions::open(&tx, account, &id, at(now), at(later)).await?;
         let mut writes = Writes::to(&tx);
-        tokens::insert_access(&mut writes, &access.digest(), session.id, at(now), at(later));
+        tokens::insert_access(&mut writes, &access.digest(), session.id, None, at(now), at(later));
         tokens::insert_refresh(&mut writes, &refresh.digest(), session.id, None, at(now), at(later));
         writes.run(&tx).await?;
         println!("{} {} {} {}", id.as_str(), secret.expose(), access.expose(), refresh.expose());

@@ -4,10 +4,11 @@
 //! never an answer.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
+use crate::kernel::token::Digest;
 use crate::store::usage::Usage;
 use crate::store::{self, AccountId, SessionId, StoreError};
 
@@ -27,11 +28,35 @@ const SESSIONS_AT_ONCE: usize = 1_000;
 impl Tally {
     /// Counts one call.
     pub fn count(&self, account: AccountId, session: SessionId, at: Timestamp) {
+        self.change(account, session, at, |usage| {
+            usage.calls += 1;
+            usage.last_activity_at = usage.last_activity_at.max(at);
+        });
+    }
+
+    /// Keeps that a session used a pair that this refresh token was exchanged for.
+    pub fn note_use(&self, account: AccountId, session: SessionId, exchanged: Digest, at: Timestamp) {
+        self.change(account, session, at, |usage| {
+            if !usage.used_first.contains(&exchanged) {
+                usage.used_first.push(exchanged);
+            }
+        });
+    }
+
+    /// Whether such a use is known here and not written down yet.
+    #[must_use]
+    pub fn knows_use(&self, session: SessionId, exchanged: &Digest) -> bool {
+        self.shard(session).get(&session).is_some_and(|usage| usage.used_first.contains(exchanged))
+    }
+
+    fn change(&self, account: AccountId, session: SessionId, at: Timestamp, change: impl FnOnce(&mut Usage)) {
+        let usage = || Usage { account, session, calls: 0, last_activity_at: at, used_first: Vec::new() };
+        change(self.shard(session).entry(session).or_insert_with(usage));
+    }
+
+    fn shard(&self, session: SessionId) -> MutexGuard<'_, HashMap<SessionId, Usage>> {
         let shard = &self.shards[session.0.unsigned_abs() as usize % SHARDS];
-        let mut sessions = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let usage = sessions.entry(session).or_insert(Usage { account, session, calls: 0, last_activity_at: at });
-        usage.calls += 1;
-        usage.last_activity_at = usage.last_activity_at.max(at);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes out what was counted.
@@ -51,13 +76,12 @@ impl Tally {
     /// Puts back what could not be written.
     fn put_back(&self, usages: impl IntoIterator<Item = Usage>) {
         for usage in usages {
-            let shard = &self.shards[usage.session.0.unsigned_abs() as usize % SHARDS];
-            let mut sessions = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let add = |newer: &mut Usage| {
+            let (session, at) = (usage.session, usage.last_activity_at);
+            self.change(usage.account, session, at, |newer| {
                 newer.calls += usage.calls;
-                newer.last_activity_at = newer.last_activity_at.max(usage.last_activity_at);
-            };
-            sessions.entry(usage.session).and_modify(add).or_insert(usage);
+                newer.last_activity_at = newer.last_activity_at.max(at);
+                newer.used_first.extend(usage.used_first);
+            });
         }
     }
 }
@@ -77,7 +101,7 @@ pub async fn flush(app: &App) -> Result<(), StoreError> {
         match write(app, some).await {
             Ok(held) => app.usage.put_back(held),
             Err(error) => {
-                app.usage.put_back(rest.iter().copied());
+                app.usage.put_back(rest.iter().cloned());
                 return Err(error);
             }
         }
@@ -102,7 +126,7 @@ fn part(usages: &[Usage]) -> usize {
 async fn write(app: &App, usages: &[Usage]) -> Result<Vec<Usage>, StoreError> {
     let tx = app.begin().await?;
     let held = store::usage::lock_free(&tx, usages).await?;
-    let (held, free): (Vec<_>, Vec<_>) = usages.iter().copied().partition(|usage| held.contains(&usage.account));
+    let (held, free): (Vec<_>, Vec<_>) = usages.iter().cloned().partition(|usage| held.contains(&usage.account));
     store::usage::add(&tx, &free).await?;
     app.commit(tx).await?;
     Ok(held)
@@ -111,18 +135,23 @@ async fn write(app: &App, usages: &[Usage]) -> Result<Vec<Usage>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::random::Random;
+    use crate::kernel::token::Token;
 
     #[test]
     fn what_could_not_be_written_is_counted_again() {
         let tally = Tally::default();
         let (account, session) = (AccountId(1), SessionId(17));
         let at = Timestamp::from_micros;
+        let exchanged = Token::new_bearer(&Random::seeded(1)).digest();
         tally.count(account, session, at(5));
+        tally.note_use(account, session, exchanged, at(5));
+        assert!(tally.knows_use(session, &exchanged));
         let failed = tally.drain();
         tally.count(account, session, at(9));
         tally.put_back(failed);
-        let [usage] = tally.drain()[..] else { panic!("one session was counted") };
-        assert_eq!((usage.calls, usage.last_activity_at), (2, at(9)));
+        let [usage] = &tally.drain()[..] else { panic!("one session was counted") };
+        assert_eq!((usage.calls, usage.last_activity_at, &usage.used_first[..]), (2, at(9), &[exchanged][..]));
         assert!(tally.is_empty());
     }
 
@@ -130,7 +159,8 @@ mod tests {
     fn whole_accounts_go_into_one_transaction_a_few_hundred_at_a_time() {
         let usage = |account, session| {
             let (account, session) = (AccountId(account), SessionId(session));
-            Usage { account, session, calls: 1, last_activity_at: Timestamp::from_micros(5) }
+            let last_activity_at = Timestamp::from_micros(5);
+            Usage { account, session, calls: 1, last_activity_at, used_first: Vec::new() }
         };
         let one_each: Vec<_> = (1..=600).map(|account| usage(account, account)).collect();
         assert_eq!(part(&one_each), ACCOUNTS_AT_ONCE);

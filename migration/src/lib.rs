@@ -16,6 +16,7 @@ mod m2026_11_23_000011_audit_seals;
 mod m2026_11_23_000012_email_verifications;
 mod m2026_11_25_000013_audit_replacements;
 mod m2026_11_25_000014_refresh_branches;
+mod m2026_11_25_000015_refresh_uses;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_000012_email_verifications::Migration),
             Box::new(m2026_11_25_000013_audit_replacements::Migration),
             Box::new(m2026_11_25_000014_refresh_branches::Migration),
+            Box::new(m2026_11_25_000015_refresh_uses::Migration),
         ]
     }
 }

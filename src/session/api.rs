@@ -59,9 +59,11 @@ impl SessionApi {
     /// Refresh the tokens
     ///
     /// Exchanges a refresh token for a fresh pair of the same session. Each is good for one exchange; so that browser
-    /// tabs which refresh at the same moment log nobody out, it may come back within 10 seconds, for five pairs at most.
-    /// Later than that it counts as stolen, and the session ends; so does it where two of these pairs are refreshed
-    /// after the 10 seconds from different networks. The owner is told by mail, if the e-mail address is verified.
+    /// tabs which refresh at the same moment log nobody out, it may come back within 10 seconds. It may also come back
+    /// later as long as no token of the newer pair was used: the answer that carried them may have been lost. It gives
+    /// five pairs at most. A token that comes back after 10 seconds although a newer pair was used counts as stolen, and
+    /// the session ends; the session also ends where two pairs of one token are refreshed after the 10 seconds from
+    /// different networks. The owner is told by mail, if the e-mail address is verified.
     ///
     /// A session is refreshed 120 times an hour at most, and all sessions of an account together 600 times.
     ///

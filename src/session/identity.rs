@@ -101,18 +101,24 @@ pub async fn authenticate(
     let known = digest.and_then(|digest| app.identities.get(&digest));
     let was_remembered = known.is_some();
     let found = match (known, digest) {
-        (Some(identity), _) => Some(identity),
+        (Some(identity), _) => Some((identity, None)),
         (None, Some(digest)) => look_up(app, digest, now).await?,
         (None, None) => None,
     };
-    let identity = match found {
-        Some(identity) if identity.counts_for(sent, now) => identity,
+    let (identity, used_first) = match found {
+        Some((identity, used_first)) if identity.counts_for(sent, now) => (identity, used_first),
         // Which of the two is wrong: the client is judged first.
         _ => {
             let judged = Box::pin(authenticate_client(app, sent, source())).await;
             return Err(judged.err().unwrap_or(IdentityError::InvalidToken));
         }
     };
+    if let Some(digest) = digest.filter(|_| !was_remembered) {
+        app.identities.remember(digest, identity.clone());
+    }
+    if let Some(exchanged) = used_first {
+        app.usage.note_use(identity.account, identity.session, exchanged, now);
+    }
     app.usage.count(identity.account, identity.session, now);
     if let Some(metrics) = &app.metrics {
         metrics.identified(was_remembered);
@@ -126,15 +132,18 @@ impl Identity {
     }
 }
 
-/// Asks the database, and remembers what counts.
-async fn look_up(app: &App, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>, IdentityError> {
+/// What the database knows: an identity, and the refresh token of whose pairs this is the first to be used.
+type Found = (Arc<Identity>, Option<Digest>);
+
+/// Asks the database for what counts.
+async fn look_up(app: &App, digest: Digest, now: Timestamp) -> Result<Option<Found>, IdentityError> {
     // Taken first: a change that passes while we read makes what we read out of date at once.
     let read_at = app.identities.changes_so_far();
     let Some(holder) = holders::of_access_token(app.reader(), &digest).await? else { return Ok(None) };
     if now >= holder.expires_at || !holder.session.is_live(now) || !holder.is_active || holder.client_is_revoked {
         return Ok(None);
     }
-    let identity = Arc::new(Identity {
+    let identity = Identity {
         account: holder.session.account,
         session: holder.session.id,
         client: holder.session.client,
@@ -142,9 +151,8 @@ async fn look_up(app: &App, digest: Digest, now: Timestamp) -> Result<Option<Arc
         client_secret: holder.client_secret,
         expires_at: holder.expires_at.min(holder.session.expires_at),
         read_at,
-    });
-    app.identities.remember(digest, identity.clone());
-    Ok(Some(identity))
+    };
+    Ok(Some((Arc::new(identity), holder.used_first)))
 }
 
 /// The identities behind tokens that were seen, by the token's digest.

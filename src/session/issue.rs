@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
-use crate::kernel::token::{Digest, Token};
+use crate::kernel::token::Token;
 use crate::store::sessions::Session;
-use crate::store::tokens;
+use crate::store::tokens::{self, Lineage};
 use crate::store::writes::Writes;
 
 /// A fresh pair of one session. The tokens are in the clear here and nowhere else.
@@ -22,12 +22,12 @@ pub struct TokenPair {
     pub issued_at: Timestamp,
 }
 
-/// Makes a pair and keeps its digests. `fork`: see [`tokens::insert_refresh`].
+/// Makes a pair and keeps its digests. `lineage`: `None` after a login.
 pub(super) fn issue(
     app: &App,
     writes: &mut Writes,
     session: &Session,
-    fork: Option<&Digest>,
+    lineage: Option<&Lineage>,
     now: Timestamp,
 ) -> TokenPair {
     let pair = TokenPair {
@@ -37,7 +37,7 @@ pub(super) fn issue(
         refresh_expires_at: session.expires_at,
         issued_at: now,
     };
-    tokens::insert_access(writes, &pair.access_token.digest(), session.id, now, pair.access_expires_at);
-    tokens::insert_refresh(writes, &pair.refresh_token.digest(), session.id, fork, now, pair.refresh_expires_at);
+    tokens::insert_access(writes, &pair.access_token.digest(), session.id, lineage, now, pair.access_expires_at);
+    tokens::insert_refresh(writes, &pair.refresh_token.digest(), session.id, lineage, now, pair.refresh_expires_at);
     pair
 }

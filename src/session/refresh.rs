@@ -12,15 +12,18 @@ use crate::kernel::token::Token;
 use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
+use crate::store::holders::Fork;
+use crate::store::tokens::Lineage;
 use crate::store::writes::Writes;
 use crate::store::{AccountId, StoreError, changes, holders, sessions, tokens};
 use crate::throttle::{self, Whose, limits};
 
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
-/// log anybody out. Later than that somebody has stolen it (RFC 9700, section 4.14.2).
+/// log anybody out. Later than that it may come back only while none of its pairs was used, for then their answers may
+/// have been lost; otherwise somebody has stolen it (RFC 9700, section 4.14.2).
 const GRACE: Duration = Duration::from_secs(10);
 
-/// So many pairs does one token give within its grace: enough for tabs, and few for whoever wants to fill the disk.
+/// So many pairs does one token give: enough for tabs, and few for whoever wants to fill the disk.
 const MOST_PAIRS: i64 = 5;
 
 /// Why there is no new pair.
@@ -82,7 +85,9 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
     // the two holders stole it.
     let late = held.fork.as_ref().filter(|fork| held.spent_at.is_none() && fork.branches > 0 && is_late(fork.spent_at));
     let is_elsewhere = late.and_then(|fork| fork.late_from.as_ref()).is_some_and(|other| *other != network);
-    if is_elsewhere || held.spent_at.is_some_and(is_late) {
+    let is_unanswered = held.awaits_use && !app.usage.knows_use(session.id, &digest);
+    let is_stolen = held.spent_at.is_some_and(is_late) && !is_unanswered;
+    if is_elsewhere || is_stolen {
         sessions::end(&mut writes, session.id, now);
         audit::record(&mut writes, Event::RefreshTokenReused, subject, now);
         changes::announce(&mut writes, session.account);
@@ -108,16 +113,24 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
         (&limits::ACCOUNT_REFRESHES, Whose::Account(session.account)),
     ];
     throttle::spend_with(app, origin, &tx, &mut writes, budgets).await??;
-    tokens::spend_refresh(&mut writes, &digest, now);
-    // Who is quick to refresh again does not leave the branch behind that they are on.
-    let fork = held.fork.as_ref().filter(|fork| !is_late(fork.spent_at)).map_or(digest, |fork| fork.digest);
+    // Who is quick to refresh again does not leave the branch behind that they are on. A token's pairs are of one branching,
+    // however late they were asked for: so what counts is when the first was.
+    let quickly = |fork: &&Fork| held.spent_at.unwrap_or(now) <= fork.spent_at + GRACE;
+    let fork = held.fork.as_ref().filter(quickly).map_or(digest, |fork| fork.digest);
     if held.spent_at.is_some() {
+        tokens::count_pair(&mut writes, &digest);
         tokens::add_branch(&mut writes, &fork);
+    } else {
+        tokens::spend_refresh(&mut writes, &digest, now);
+    }
+    if let Some(exchanged) = &held.used_first {
+        tokens::note_use(&mut writes, exchanged);
     }
     if let Some(fork) = late.filter(|fork| fork.late_from.is_none()) {
         tokens::note_late(&mut writes, &fork.digest, &network);
     }
-    let pair = issue(app, &mut writes, &session, Some(&fork), now);
+    let lineage = Lineage { exchanged: digest, fork };
+    let pair = issue(app, &mut writes, &session, Some(&lineage), now);
     audit::record(&mut writes, Event::TokenRefreshed, subject, now);
     app.commit_with(tx, writes).await?;
 

@@ -1,6 +1,6 @@
 //! Who holds a token: everything that tells, in one query, for a query is a round trip.
 
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryResult, Statement};
 
 use super::accounts::{ACTIVE, Profile};
 use super::sessions::Session;
@@ -23,6 +23,8 @@ pub struct AccessHolder {
     pub client_secret: Digest,
     /// Whether that client was taken out of use.
     pub client_is_revoked: bool,
+    /// The refresh token that its pair was given for, where it is the first of that token's pairs to be used.
+    pub used_first: Option<Digest>,
 }
 
 /// What stands behind a refresh token.
@@ -34,6 +36,10 @@ pub struct RefreshHolder {
     pub spent_at: Option<Timestamp>,
     /// How many pairs it was exchanged for.
     pub pairs: i64,
+    /// Whether none of these was used, as far as the database knows.
+    pub awaits_use: bool,
+    /// The refresh token that its own pair was given for, where it is the first of that token's pairs to be used.
+    pub used_first: Option<Digest>,
     /// The token at which its branch of the session may have begun.
     pub fork: Option<Fork>,
     /// The session that it belongs to.
@@ -63,16 +69,19 @@ const OF_ACCESS_TOKEN: &str = "\
     SELECT token.expires_at AS token_expires_at, \
         session.id, session.account_id, session.client_id, session.expires_at, session.ended_at, account.status, \
         account.email, account.organisation, account.contact_name, account.contact_phone, account.contact_email, \
-        account.address, account.industry, account.use_case, client.secret_digest, client.revoked_at \
+        account.address, account.industry, account.use_case, client.secret_digest, client.revoked_at, \
+        exchanged.digest AS used_first \
     FROM access_tokens AS token \
     JOIN sessions AS session ON session.id = token.session_id \
     JOIN accounts AS account ON account.id = session.account_id \
     JOIN clients AS client ON client.client_id = session.client_id \
+    LEFT JOIN refresh_tokens AS exchanged ON exchanged.digest = token.exchanged AND exchanged.awaits_use \
     WHERE token.digest = $1";
 
 /// The account stands first, for whoever changes what belongs to it locks in this order.
 const OF_REFRESH_TOKEN: &str = "\
-    SELECT token.expires_at AS token_expires_at, token.spent_at, token.pairs, \
+    SELECT token.expires_at AS token_expires_at, token.spent_at, token.pairs, token.awaits_use, \
+        exchanged.digest AS used_first, \
         fork.digest AS fork, fork.spent_at AS forked_at, fork.branches, fork.late_from, \
         account.email, account.email_verified_at, \
         session.id, session.account_id, session.client_id, session.expires_at, session.ended_at, account.status \
@@ -80,6 +89,7 @@ const OF_REFRESH_TOKEN: &str = "\
     JOIN sessions AS session ON session.account_id = account.id \
     JOIN refresh_tokens AS token ON token.session_id = session.id \
     LEFT JOIN refresh_tokens AS fork ON fork.digest = token.fork \
+    LEFT JOIN refresh_tokens AS exchanged ON exchanged.digest = token.exchanged AND exchanged.awaits_use \
     WHERE token.digest = $1";
 
 #[derive(FromQueryResult)]
@@ -141,6 +151,7 @@ pub async fn of_access_token(db: &impl ConnectionTrait, digest: &Digest) -> Resu
         },
         client_secret: Digest::from_bytes(&secret).ok_or_else(|| corrupt("client secret digest"))?,
         client_is_revoked: revoked_at.is_some(),
+        used_first: used_first(&row)?,
     }))
 }
 
@@ -173,12 +184,19 @@ pub async fn of_refresh_token_locked(
         expires_at: Timestamp::from_micros(held.token_expires_at),
         spent_at: spent_at.map(Timestamp::from_micros),
         pairs: row.try_get("", "pairs")?,
+        awaits_use: row.try_get("", "awaits_use")?,
+        used_first: used_first(&row)?,
         fork,
         email: row.try_get("", "email")?,
         email_is_verified: verified_at.is_some(),
         session: held.session()?,
         is_active: held.status == ACTIVE,
     }))
+}
+
+fn used_first(row: &QueryResult) -> Result<Option<Digest>, StoreError> {
+    let digest: Option<Vec<u8>> = row.try_get("", "used_first")?;
+    digest.map(|digest| Digest::from_bytes(&digest).ok_or_else(|| corrupt("refresh token digest"))).transpose()
 }
 
 fn query(backend: DbBackend, sql: String, digest: &Digest) -> Statement {

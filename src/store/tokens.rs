@@ -11,23 +11,40 @@ use super::writes::Writes;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::Digest;
 
-/// Keeps an access token.
-pub fn insert_access(writes: &mut Writes, digest: &Digest, session: SessionId, now: Timestamp, expires_at: Timestamp) {
+/// Where a pair comes from that a refresh token was exchanged for.
+#[derive(Clone, Copy, Debug)]
+pub struct Lineage {
+    /// That refresh token.
+    pub exchanged: Digest,
+    /// The token at which the pair's branch of the session may have begun.
+    pub fork: Digest,
+}
+
+/// Keeps an access token. `lineage`: `None` after a login.
+pub fn insert_access(
+    writes: &mut Writes,
+    digest: &Digest,
+    session: SessionId,
+    lineage: Option<&Lineage>,
+    now: Timestamp,
+    expires_at: Timestamp,
+) {
     let row = access_token::ActiveModel {
         digest: Set(digest.as_bytes().to_vec()),
         session_id: Set(session.0),
         issued_at: Set(now.as_micros()),
         expires_at: Set(expires_at.as_micros()),
+        exchanged: Set(lineage.map(|lineage| lineage.exchanged.as_bytes().to_vec())),
     };
     writes.add(access_token::Entity::insert(row));
 }
 
-/// Keeps a refresh token. `fork` is the token at which its branch may have begun; `None` after a login.
+/// Keeps a refresh token. `lineage`: `None` after a login.
 pub fn insert_refresh(
     writes: &mut Writes,
     digest: &Digest,
     session: SessionId,
-    fork: Option<&Digest>,
+    lineage: Option<&Lineage>,
     now: Timestamp,
     expires_at: Timestamp,
 ) {
@@ -36,17 +53,27 @@ pub fn insert_refresh(
         session_id: Set(session.0),
         issued_at: Set(now.as_micros()),
         expires_at: Set(expires_at.as_micros()),
-        fork: Set(fork.map(|fork| fork.as_bytes().to_vec())),
+        fork: Set(lineage.map(|lineage| lineage.fork.as_bytes().to_vec())),
+        exchanged: Set(lineage.map(|lineage| lineage.exchanged.as_bytes().to_vec())),
         ..Default::default()
     };
     writes.add(refresh_token::Entity::insert(row));
 }
 
-/// Counts a pair that a refresh token was exchanged for; the first one spends it.
+/// Spends a refresh token for its first pair, which nobody has used yet.
 pub fn spend_refresh(writes: &mut Writes, digest: &Digest, now: Timestamp) {
-    let spent_at = Expr::col(Column::SpentAt).if_null(now.as_micros());
-    writes
-        .add(one(digest).col_expr(Column::SpentAt, spent_at).col_expr(Column::Pairs, Expr::col(Column::Pairs).add(1)));
+    let spent = one(digest).col_expr(Column::SpentAt, Expr::value(now.as_micros()));
+    writes.add(spent.col_expr(Column::Pairs, Expr::value(1)).col_expr(Column::AwaitsUse, Expr::value(true)));
+}
+
+/// Counts a further pair that a spent refresh token was exchanged for.
+pub fn count_pair(writes: &mut Writes, digest: &Digest) {
+    writes.add(one(digest).col_expr(Column::Pairs, Expr::col(Column::Pairs).add(1)));
+}
+
+/// Keeps that a pair was used that this refresh token was exchanged for.
+pub fn note_use(writes: &mut Writes, exchanged: &Digest) {
+    writes.add(one(exchanged).col_expr(Column::AwaitsUse, Expr::value(false)).filter(Column::AwaitsUse.eq(true)));
 }
 
 /// Counts a branch that begins at this token beside the first.

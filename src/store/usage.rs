@@ -3,11 +3,13 @@
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::Serialize;
 
-use super::{AccountId, SessionId, StoreError};
+use super::writes::Writes;
+use super::{AccountId, SessionId, StoreError, tokens};
 use crate::kernel::clock::Timestamp;
+use crate::kernel::token::Digest;
 
 /// What one session did since the last time it was written down.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Usage {
     /// Whose session.
     pub account: AccountId,
@@ -17,6 +19,8 @@ pub struct Usage {
     pub calls: i64,
     /// When it made the last of them.
     pub last_activity_at: Timestamp,
+    /// Refresh tokens of whose pairs it was the first to use one.
+    pub used_first: Vec<Digest>,
 }
 
 /// A usage as the statements below read it.
@@ -85,7 +89,9 @@ pub async fn add(db: &impl ConnectionTrait, usages: &[Usage]) -> Result<(), Stor
          WHERE sessions.id = used.session AND sessions.last_activity_at < used.used_at"
     );
     db.execute_raw(statement(db, &sessions, usages)).await?;
-    Ok(())
+    let mut writes = Writes::to(db);
+    usages.iter().flat_map(|usage| &usage.used_first).for_each(|exchanged| tokens::note_use(&mut writes, exchanged));
+    writes.run(db).await
 }
 
 fn statement(db: &impl ConnectionTrait, sql: &str, usages: &[Usage]) -> Statement {

@@ -23,6 +23,7 @@ async fn walk(app: &TestApp) -> Vec<String> {
     let first = thandi.log_in().await;
     first.caller.get_profile().await.expect(200);
     let second = thandi.client.session(&thandi.client.refresh(&first.refresh_token).await);
+    second.caller.get_profile().await.expect(200);
     app.advance(seconds(60));
     thandi.client.refresh(&first.refresh_token).await.refused(401, "invalid_refresh_token");
     thandi.client.named_only().request_verification(&thandi.email).await.expect(200);

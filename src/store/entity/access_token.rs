@@ -11,6 +11,7 @@ pub struct Model {
     pub session_id: i64,
     pub issued_at: i64,
     pub expires_at: i64,
+    pub exchanged: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

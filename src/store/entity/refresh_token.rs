@@ -16,6 +16,8 @@ pub struct Model {
     pub fork: Option<Vec<u8>>,
     pub branches: i64,
     pub late_from: Option<String>,
+    pub exchanged: Option<Vec<u8>>,
+    pub awaits_use: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

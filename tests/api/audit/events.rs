@@ -118,7 +118,8 @@ async fn a_refused_refresh_is_on_the_record_and_a_theft_is_told_apart() {
     thandi.client.refresh("S4bXPJpLHtZDkFfTBmCFpgDaMEkDVX").await.refused(401, "invalid_refresh_token");
     assert_eq!(told(&app).await, refusal("refresh_refused", "invalid_refresh_token", AccountId::NOBODY));
     let session = thandi.log_in().await;
-    thandi.client.refresh(&session.refresh_token).await.expect(200);
+    let pair = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    pair.caller.get_profile().await.expect(200);
     app.advance(seconds(11));
     thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
     assert_eq!(told(&app).await, refusal("refresh_token_reused", "invalid_refresh_token", thandi.id));

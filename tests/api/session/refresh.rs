@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use documines_auth::housekeeping;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -77,7 +78,8 @@ async fn the_grace_counts_from_the_first_exchange() {
     let thandi = app.sign_up("thandi").await;
     let session = thandi.log_in().await;
     for _ in 0..2 {
-        thandi.client.refresh(&session.refresh_token).await.expect(200);
+        let pair = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+        pair.caller.get_profile().await.expect(200);
         app.advance(seconds(6));
     }
     thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
@@ -240,9 +242,112 @@ async fn a_theft_is_told_by_mail_to_a_verified_address_alone() {
             app.execute("UPDATE accounts SET email_verified_at = 1").await;
         }
         let session = thandi.log_in().await;
-        thandi.client.refresh(&session.refresh_token).await.expect(200);
+        let pair = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+        pair.caller.get_profile().await.expect(200);
         app.advance(seconds(11));
         thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
         assert_eq!(app.waiting_mail().await.len(), mails);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_whose_pair_was_never_used_is_exchanged_again_however_late() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    // The answers to these were lost.
+    for lost in 1..5 {
+        thandi.client.refresh(&session.refresh_token).await.expect(200);
+        app.flush_usage().await;
+        app.advance(hours(lost));
+    }
+    let renewed = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    renewed.caller.get_profile().await.expect(200);
+    // Five pairs are all that one token gives; who asks for more ends nothing.
+    thandi.client.refresh(&renewed.refresh_token).await.expect(200);
+    assert_eq!(app.number("SELECT count(*) AS number FROM sessions WHERE ended_at IS NULL").await, 1);
+    assert_eq!(app.waiting_mail().await.len(), 0);
+}
+
+#[tokio::test]
+async fn past_five_pairs_that_nobody_used_a_refresh_token_is_refused_and_the_session_goes_on() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    for _ in 0..5 {
+        thandi.client.refresh(&session.refresh_token).await.expect(200);
+        app.advance(hours(1));
+    }
+    thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+    session.caller.get_profile().await.expect(200);
+}
+
+#[tokio::test]
+async fn whichever_token_of_whichever_pair_was_used_first_ends_the_late_exchanges() {
+    for uses_access_token in [true, false] {
+        for is_written_down in [true, false] {
+            for used in 0..2 {
+                let app = TestApp::start().await;
+                let thandi = app.sign_up("thandi").await;
+                let session = thandi.log_in().await;
+                let mut pairs = Vec::new();
+                for _ in 0..2 {
+                    pairs.push(thandi.client.session(&thandi.client.refresh(&session.refresh_token).await));
+                    app.advance(hours(1));
+                }
+                if uses_access_token {
+                    pairs[used].caller.get_profile().await.expect(200);
+                } else {
+                    thandi.client.refresh(&pairs[used].refresh_token).await.expect(200);
+                }
+                if is_written_down {
+                    app.flush_usage().await;
+                }
+                // What was used counts also once its access token is gone.
+                app.advance(days(2));
+                housekeeping::sweep(&app.app).await.unwrap();
+                thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+                thandi.client.refresh(&pairs[1 - used].refresh_token).await.refused(401, "invalid_refresh_token");
+                assert_eq!(app.events_of(thandi.id).await.last().unwrap(), "refresh_token_reused");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_with_another_clients_credentials_uses_no_pair() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let sipho = app.sign_up("sipho").await;
+    let session = thandi.log_in().await;
+    let pair = thandi.client.session(&thandi.client.refresh(&session.refresh_token).await);
+    sipho.client.with_bearer(&pair.access_token).get_profile().await.refused(401, "invalid_token");
+    app.advance(hours(1));
+    thandi.client.refresh(&session.refresh_token).await.expect(200);
+    // And the first right call with it is noticed nevertheless.
+    pair.caller.get_profile().await.expect(200);
+    thandi.client.refresh(&session.refresh_token).await.refused(401, "invalid_refresh_token");
+    pair.caller.get_profile().await.refused(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_late_exchange_from_elsewhere_is_a_branch_that_is_noticed_when_both_are_refreshed() {
+    // However quickly the token was exchanged before.
+    for quick in 0..3 {
+        let app = behind_a_proxy().await;
+        let thandi = app.sign_up("thandi").await;
+        let [owner, thief] = [AT_HOME, ELSEWHERE].map(|source| thandi.client.from(source));
+        let mut session = thandi.log_in().await;
+        for _ in 0..quick {
+            session = thandi.client.session(&owner.refresh(&session.refresh_token).await);
+        }
+        let first = thandi.client.session(&owner.refresh(&session.refresh_token).await);
+        app.advance(hours(1));
+        let second = thandi.client.session(&thief.refresh(&session.refresh_token).await);
+        app.advance(hours(1));
+        let first = thandi.client.session(&owner.refresh(&first.refresh_token).await);
+        thief.refresh(&second.refresh_token).await.refused(401, "invalid_refresh_token");
+        first.caller.get_profile().await.refused(401, "invalid_token");
+        assert_eq!(app.events_of(thandi.id).await.last().unwrap(), "refresh_token_reused");
     }
 }
