@@ -1,5 +1,11 @@
-//! Hearing what other nodes changed, so that what this one remembers stays true.
+//! Hearing what others changed, so that what this process remembers stays true: other nodes on PostgreSQL, other processes
+//! on SQLite (an administrator's command, a script).
 //!
+//! On SQLite the connection that writes is asked several times a second whether anybody else committed anything; it does
+//! not count its own commits, and no other connection of ours writes. If so, all is forgotten. What is remembered counts
+//! until `LEASE` after the last such question that was answered.
+//!
+//! On PostgreSQL nodes tell each other.
 //! Whoever changes an account says so with PostgreSQL's NOTIFY in the transaction that changes it. PostgreSQL delivers
 //! in the order of commits. A node hears its own heartbeat over the same connection: when one arrives, every change
 //! committed before it was sent has arrived too. So what is remembered counts until `TRUST` after the sending of the
@@ -10,6 +16,11 @@ use std::time::{Duration, Instant};
 
 use crate::app::App;
 use crate::store::{AccountId, StoreError, changes};
+
+/// How often the SQLite file is looked at.
+const LOOK: Duration = Duration::from_millis(400);
+/// How long after a look others' commits may go unseen: the most that they are late.
+const LEASE: Duration = Duration::from_millis(950);
 
 /// How long after a heartbeat was sent other nodes' changes may go unheard: the most that they lag behind.
 const TRUST: Duration = Duration::from_millis(750);
@@ -24,13 +35,29 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 const UNHEARD: &str = "not hearing the other nodes; asking the database for everything meanwhile";
 
-/// Listens, for ever. On SQLite there is nobody to listen to.
+/// Listens, or looks, for ever.
 pub async fn run(app: &App) {
     if !app.database().is_shared() {
-        return;
+        return look_for_ever(app).await;
     }
     let node = Node { name: app.random.letters_and_digits(16), started: Instant::now() };
     tokio::join!(beat(app, &node), hear_for_ever(app, &node));
+}
+
+async fn look_for_ever(app: &App) {
+    let mut before = None;
+    loop {
+        let began = Instant::now();
+        // Where another process writes for long, the answer waits for it; the lease runs out meanwhile.
+        if let Ok(seen) = app.database().others_commits().await {
+            if seen != before {
+                app.identities.forget_all();
+                before = seen;
+            }
+            app.identities.trust_until(began + LEASE);
+        }
+        tokio::time::sleep(LOOK.saturating_sub(began.elapsed())).await;
+    }
 }
 
 /// What a node knows its own heartbeats by.

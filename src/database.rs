@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 
 use crate::journal::Journal;
 use crate::settings::{BadSetting, Location, PostgresSettings};
-use crate::sqlite::{Connections, PATIENCE};
+use crate::sqlite::{Connections, OthersCommits, PATIENCE};
 use crate::store::StoreError;
 use crate::store::changes::CHANNEL;
 use crate::store::writes::Writes;
@@ -258,6 +258,14 @@ impl Database {
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         Ok(Some(listener))
+    }
+
+    /// What is another one after each commit that was not this process's; `None` on PostgreSQL, whose nodes tell each other.
+    pub(crate) async fn others_commits(&self) -> Result<Option<OthersCommits>, StoreError> {
+        match &self.kind {
+            Kind::Sqlite { writer, .. } => Ok(Some(writer.others_commits().await?)),
+            Kind::Postgres { .. } => Ok(None),
+        }
     }
 
     /// Connections that are open, and those of them that nobody uses.

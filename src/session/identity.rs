@@ -162,8 +162,8 @@ async fn look_up(app: &App, digest: Digest, now: Timestamp) -> Result<Option<Fou
 /// one that is being looked up at this moment. Accounts share those places (there is a fixed number of them); a
 /// neighbour's change costs one look-up more.
 ///
-/// Where other nodes change the database too, nothing that is remembered counts unless this node has lately heard them:
-/// [`crate::changes`] says when.
+/// Others change the database too: nodes on PostgreSQL, commands of other processes on SQLite. Nothing that is remembered
+/// counts unless this process has lately heard of their changes: [`crate::changes`] says when.
 pub struct Identities {
     entries: Cache<Digest, Arc<Identity>, Bytes>,
     /// The number of the last change.
@@ -180,7 +180,7 @@ const CAPACITY: u64 = 32 * 1024 * 1024;
 const USUAL_ENTRIES: usize = 40_000;
 const PLACES: usize = 4_096;
 
-/// For a database that nobody else changes.
+/// For a database that nobody else changes, as far as anybody looks.
 const FOR_EVER: u64 = u64::MAX;
 
 impl Identities {

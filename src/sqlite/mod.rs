@@ -8,8 +8,10 @@
 //! indexes by time. So those who write at the same time share a commit, each in a savepoint of their own: see [`turn`].
 
 mod group;
+mod others;
 mod turn;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{self, Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use self::group::Group;
+pub(crate) use self::others::OthersCommits;
 use self::turn::State;
 pub(crate) use self::turn::Turn;
 
@@ -36,6 +39,8 @@ struct Shared {
     count: u32,
     /// One for each connection; closed with them.
     permits: Arc<Semaphore>,
+    /// How many were opened in the place of others that were given up.
+    reopened: AtomicU64,
     rest: sync::Mutex<Rest>,
 }
 
@@ -102,7 +107,7 @@ impl Connections {
         }
         let permits = Arc::new(Semaphore::new(count as usize));
         let rest = Rest { idle, waiting: 0 }.into();
-        Ok(Self(Arc::new(Shared { options, count, permits, rest })))
+        Ok(Self(Arc::new(Shared { options, count, permits, reopened: AtomicU64::default(), rest })))
     }
 
     /// A connection whose first statement begins a transaction. For where there is one connection alone: with more, whoever
@@ -144,6 +149,7 @@ impl Connections {
             Some(idle) => idle,
             None => {
                 let opened = self.0.options.connect().await;
+                self.0.reopened.fetch_add(1, Ordering::SeqCst);
                 let opened = opened.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
                 (opened, Group::default())
             }

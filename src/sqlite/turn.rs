@@ -235,7 +235,7 @@ fn lost() -> DbErr {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use futures_util::future::join_all;
@@ -244,14 +244,17 @@ mod tests {
     use super::super::tests::{commit, count, one, sql};
     use super::*;
 
-    async fn insert(connections: &Connections, n: u32) -> Turn {
+    pub(in super::super) async fn insert(connections: &Connections, n: u32) -> Turn {
         let mut turn = connections.begin().await.unwrap();
         turn.execute(sql(&format!("INSERT INTO t VALUES ({n})"))).await.unwrap();
         turn
     }
 
     /// The turn of somebody who came while `first` had theirs; and the commit of `first`, which waits.
-    async fn next(connections: &Connections, first: Turn) -> (Turn, JoinHandle<Result<(), DbErr>>) {
+    pub(in super::super) async fn next(
+        connections: &Connections,
+        first: Turn,
+    ) -> (Turn, JoinHandle<Result<(), DbErr>>) {
         let waiting = tokio::spawn({
             let connections = connections.clone();
             async move { connections.begin().await.unwrap() }

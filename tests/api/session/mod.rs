@@ -1,2 +1,3 @@
 mod login;
+mod other_process;
 mod refresh;
