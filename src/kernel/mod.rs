@@ -7,6 +7,7 @@ pub mod clock;
 pub mod device;
 pub mod email_address;
 pub mod host;
+pub mod keys;
 pub mod origin;
 pub mod page;
 pub mod password;

@@ -3,16 +3,13 @@
 use std::fmt;
 
 use data_encoding::HEXLOWER;
-use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// What the key is derived for (RFC 5869, `info`): no other use of the secret key can make the same bytes.
-const PURPOSE: &[u8] = b"documines-auth audit seal 1";
-const ID_PURPOSE: &[u8] = b"documines-auth audit seal key id 1";
+use super::keys::{Purpose, SecretKey};
 
-/// HMAC-SHA-256 under a key that HKDF-SHA-256 derives from the server's secret key.
+/// HMAC-SHA-256 under a key that is derived from the server's secret key.
 #[derive(Clone)]
 pub struct RecordKey {
     id: String,
@@ -22,13 +19,10 @@ pub struct RecordKey {
 impl RecordKey {
     /// From a secret key.
     #[must_use]
-    pub fn derive(secret_key: &[u8; 32]) -> Self {
-        let derivation = Hkdf::<Sha256>::new(None, secret_key);
-        let (mut key, mut id) = ([0; 32], [0; 4]);
-        derivation.expand(PURPOSE, &mut key).expect("32 bytes are within HKDF's reach");
-        derivation.expand(ID_PURPOSE, &mut id).expect("4 bytes are within HKDF's reach");
-        let mac = Hmac::new_from_slice(&key).expect("HMAC takes a key of any length");
-        Self { id: HEXLOWER.encode(&id), mac }
+    pub fn derive(secret_key: &SecretKey) -> Self {
+        let key = secret_key.derive::<32>(Purpose::Record);
+        let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+        Self { id: HEXLOWER.encode(secret_key.derive::<4>(Purpose::RecordId).as_slice()), mac }
     }
 
     /// What tells it from other keys, and nothing else: 8 hexadecimal digits.
@@ -116,7 +110,7 @@ mod tests {
     #[test]
     fn a_mac_holds_under_its_own_key_and_message_alone() {
         let random = Random::seeded(1);
-        let [key, other] = [(); 2].map(|()| RecordKey::derive(&random.bytes()));
+        let [key, other] = [(); 2].map(|()| RecordKey::derive(&SecretKey::new(random.bytes())));
         let message = Message::default().number(7).maybe_text(Some("logged_in"));
         let mac = key.mac(&message);
         assert!(key.accepts(&message, &mac));
@@ -129,7 +123,7 @@ mod tests {
     #[test]
     fn the_derivation_stays_what_it_is() {
         // Seals of years ago hang on it.
-        let key = RecordKey::derive(&[0; 32]);
+        let key = RecordKey::derive(&SecretKey::new([0; 32]));
         assert_eq!(key.id(), "8a486b93");
         assert_eq!(
             HEXLOWER.encode(&key.mac(&Message::default())),
@@ -148,7 +142,7 @@ mod tests {
 
     #[test]
     fn debug_output_shows_the_id_alone() {
-        let key = RecordKey::derive(&[1; 32]);
+        let key = RecordKey::derive(&SecretKey::new([1; 32]));
         assert_eq!(format!("{key:?}"), format!("RecordKey({}, …)", key.id()));
     }
 }

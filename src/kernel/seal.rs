@@ -3,12 +3,14 @@
 use std::fmt;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::{BASE64, HEXLOWER};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::Invalid;
+use super::keys::{Purpose, SecretKey};
 use super::pseudonym::Pseudonyms;
 use super::random::Random;
 use super::record_key::RecordKey;
@@ -21,8 +23,9 @@ pub struct KeyId([u8; Self::LENGTH]);
 impl KeyId {
     const LENGTH: usize = 8;
 
-    fn of(key: &[u8; 32]) -> Self {
-        let digest = Sha256::new().chain_update("documines-auth secret key id").chain_update(key).finalize();
+    fn of(key: &SecretKey) -> Self {
+        let named = key.before_0_2();
+        let digest = Sha256::new().chain_update("documines-auth secret key id").chain_update(named.named()).finalize();
         let mut id = [0; Self::LENGTH];
         id.copy_from_slice(&digest[..Self::LENGTH]);
         Self(id)
@@ -33,7 +36,7 @@ impl KeyId {
     pub fn carried_by(sealed: &[u8]) -> Option<Self> {
         let (version, rest) = sealed.split_first()?;
         let id = rest.first_chunk().copied().map(Self);
-        id.filter(|_| *version == VERSION)
+        id.filter(|_| [VERSION, VERSION_BEFORE_0_2].contains(version))
     }
 }
 
@@ -49,23 +52,27 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// Seals with XChaCha20-Poly1305 under the first of one or more 256-bit keys, and opens what was sealed under any.
+/// Seals with XChaCha20-Poly1305 under a key derived from the first of one or more secret keys, and opens what was sealed
+/// under any.
 ///
-/// A sealed value is a version (1), the [`KeyId`], a 24-byte nonce, then the ciphertext with its tag. Version, key id and
-/// the purpose are authenticated with it, so a value sealed for one purpose opens for no other. The first release wrote
-/// neither version nor key id, and authenticated the purpose alone; such values open too.
+/// A sealed value is a version (2), the [`KeyId`], a 24-byte nonce, then the ciphertext with its tag. Version, key id and
+/// the purpose are authenticated with it, so a value sealed for one purpose opens for no other. Version 1 was sealed with
+/// the secret key itself; the first release did so too, wrote neither version nor key id, and authenticated the purpose
+/// alone. Such values open too.
 #[derive(Clone)]
-pub struct Sealer(Vec<SecretKey>);
+pub struct Sealer(Vec<Keys>);
 
+/// A secret key and what is derived from it.
 #[derive(Clone)]
-struct SecretKey {
+struct Keys {
     id: KeyId,
-    key: [u8; 32],
+    secret: SecretKey,
     cipher: XChaCha20Poly1305,
     record: RecordKey,
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_BEFORE_0_2: u8 = 1;
 const HEADER_LENGTH: usize = 1 + KeyId::LENGTH;
 const NONCE_LENGTH: usize = 24;
 
@@ -79,20 +86,22 @@ impl Sealer {
         let refusal = || Invalid::because("must be 32 bytes in base64 (44 characters)");
         let words = keys.expose_secret().split(|c: char| c == ',' || c.is_whitespace());
         let words = words.filter(|word| !word.is_empty());
-        let keys = words.map(|word| SecretKey::from_base64(word).ok_or_else(refusal)).collect::<Result<Vec<_>, _>>()?;
+        let keys = words
+            .map(|word| SecretKey::from_base64(word).map(Keys::of).ok_or_else(refusal))
+            .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err(refusal()) } else { Ok(Self(keys)) }
     }
 
     /// A new key, in base64.
     #[must_use]
     pub fn new_key(random: &Random) -> SecretString {
-        BASE64.encode(&random.bytes::<32>()).into()
+        BASE64.encode(Zeroizing::new(random.bytes::<32>()).as_slice()).into()
     }
 
-    /// Pseudonyms for this purpose, under a key that is made of the one that seals.
+    /// Pseudonyms for this purpose, under a key that is derived from the first one.
     #[must_use]
-    pub fn pseudonyms(&self, purpose: &str) -> Pseudonyms {
-        Pseudonyms::new(&self.0[0].key, purpose)
+    pub fn pseudonyms(&self, purpose: Purpose) -> Pseudonyms {
+        Pseudonyms::new(&self.0[0].secret, purpose)
     }
 
     /// The ids of its keys; the first is that of the one that seals.
@@ -131,31 +140,41 @@ impl Sealer {
             let id = KeyId::carried_by(sealed)?;
             let (header, rest) = sealed.split_at_checked(HEADER_LENGTH)?;
             let aad = [header, purpose.as_bytes()].concat();
-            self.0.iter().filter(|key| key.id == id).find_map(|key| key.open(&aad, rest))
+            let is_old = header[0] == VERSION_BEFORE_0_2;
+            self.0.iter().filter(|key| key.id == id).find_map(|key| {
+                if is_old { open(&key.before_0_2(), &aad, rest) } else { open(&key.cipher, &aad, rest) }
+            })
         };
         // What the first release sealed begins with its nonce, which can look like a header.
-        with_header().or_else(|| self.0.iter().find_map(|key| key.open(purpose.as_bytes(), sealed)))
+        with_header().or_else(|| self.0.iter().find_map(|key| open(&key.before_0_2(), purpose.as_bytes(), sealed)))
     }
 
-    /// Whether the key that seals sealed this.
+    /// Whether the key that seals sealed this, as it does today.
     #[must_use]
     pub fn is_current(&self, sealed: &[u8]) -> bool {
-        KeyId::carried_by(sealed) == Some(self.0[0].id)
+        sealed.first() == Some(&VERSION) && KeyId::carried_by(sealed) == Some(self.0[0].id)
     }
 }
 
-impl SecretKey {
-    fn from_base64(word: &str) -> Option<Self> {
-        let key: [u8; 32] = BASE64.decode(word.as_bytes()).ok()?.try_into().ok()?;
-        let record = RecordKey::derive(&key);
-        Some(Self { id: KeyId::of(&key), key, cipher: XChaCha20Poly1305::new(&Key::from(key)), record })
+impl Keys {
+    fn of(secret: SecretKey) -> Self {
+        let cipher = cipher(&secret.derive(Purpose::Sealing));
+        Self { id: KeyId::of(&secret), cipher, record: RecordKey::derive(&secret), secret }
     }
 
-    fn open(&self, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LENGTH)?;
-        let nonce: [u8; NONCE_LENGTH] = nonce.try_into().ok()?;
-        self.cipher.decrypt(&XNonce::from(nonce), Payload { msg: ciphertext, aad }).ok()
+    fn before_0_2(&self) -> XChaCha20Poly1305 {
+        cipher(self.secret.before_0_2().sealing())
     }
+}
+
+fn cipher(key: &[u8; 32]) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.into())
+}
+
+fn open(cipher: &XChaCha20Poly1305, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LENGTH)?;
+    let nonce: [u8; NONCE_LENGTH] = nonce.try_into().ok()?;
+    cipher.decrypt(&XNonce::from(nonce), Payload { msg: ciphertext, aad }).ok()
 }
 
 impl fmt::Debug for Sealer {
@@ -216,7 +235,7 @@ mod tests {
         let cipher =
             XChaCha20Poly1305::new_from_slice(&BASE64.decode(old.expose_secret().as_bytes()).unwrap()).unwrap();
         // Also where the nonce looks like the header of today.
-        for first in [0, VERSION] {
+        for first in [0, VERSION_BEFORE_0_2, VERSION] {
             let mut nonce: [u8; NONCE_LENGTH] = random.bytes();
             nonce[0] = first;
             let payload = Payload { msg: b"a letter", aad: b"mail" };
@@ -226,6 +245,27 @@ mod tests {
             assert_eq!(today.open("totp", &sealed), None);
             assert!(!today.is_current(&sealed));
         }
+    }
+
+    #[test]
+    fn what_servers_before_0_2_sealed_opens_and_is_not_current() {
+        let random = Random::seeded(1);
+        let key = Sealer::new_key(&random);
+        let bytes = BASE64.decode(key.expose_secret().as_bytes()).unwrap();
+        let cipher = XChaCha20Poly1305::new_from_slice(&bytes).unwrap();
+        let today = sealer(&[&Sealer::new_key(&random), &key]);
+        let header = [&[1][..], &today.key_ids()[1].0].concat();
+        let nonce: [u8; NONCE_LENGTH] = random.bytes();
+        let payload = Payload { msg: b"a letter", aad: &[&header, &b"mail"[..]].concat() };
+        let mut sealed = [&header[..], &nonce, &cipher.encrypt(&XNonce::from(nonce), payload).unwrap()].concat();
+        assert_eq!(today.open("mail", &sealed).as_deref(), Some(&b"a letter"[..]));
+        assert_eq!(today.open("totp", &sealed), None);
+        assert_eq!(KeyId::carried_by(&sealed), Some(today.key_ids()[1]));
+        assert!(!today.is_current(&sealed) && !sealer(&[&key]).is_current(&sealed));
+        sealed[0] = VERSION;
+        assert_eq!(today.open("mail", &sealed), None);
+        // And what is sealed today opens for none of them.
+        assert_eq!(open(&cipher, &[&header, &b"mail"[..]].concat(), &today.seal(&random, "mail", b"x")[9..]), None);
     }
 
     #[test]

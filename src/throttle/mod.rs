@@ -12,6 +12,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
+use crate::kernel::keys::Purpose;
 use crate::kernel::origin::{Origin, Source};
 use crate::kernel::pseudonym::Pseudonyms;
 use crate::kernel::rate_limit::{Counter, Policy, Standing, Throttled};
@@ -51,11 +52,7 @@ impl Throttle {
     /// With pseudonyms under a key that comes from the server's secret key: the same on every node.
     #[must_use]
     pub fn new(is_on: bool, sealer: &Sealer) -> Self {
-        Self {
-            is_on,
-            pseudonyms: sealer.pseudonyms("documines-auth throttle"),
-            under_way: under_way::UnderWay::default(),
-        }
+        Self { is_on, pseudonyms: sealer.pseudonyms(Purpose::Throttle), under_way: under_way::UnderWay::default() }
     }
 
     fn key(&self, purpose: &str, whose: Whose<'_>) -> Digest {

@@ -14,6 +14,7 @@ mod mail;
 #[path = "../shared/mail_server.rs"]
 mod mail_server;
 mod memory;
+mod old_data;
 #[path = "../shared/seed_walk.rs"]
 mod seed_walk;
 mod server;

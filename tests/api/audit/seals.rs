@@ -5,6 +5,7 @@ use documines_auth::audit::seal;
 use documines_auth::audit::verify::{Mark, Report, verify};
 use documines_auth::database::{Database, begin_to_read};
 use documines_auth::housekeeping;
+use documines_auth::kernel::keys::SecretKey;
 use documines_auth::kernel::random::Random;
 use documines_auth::kernel::record_key::RecordKey;
 use futures_util::future::join_all;
@@ -184,7 +185,7 @@ async fn an_end_that_was_cut_off_is_found_by_whoever_kept_a_seal() {
 #[tokio::test]
 async fn seals_of_another_key_are_judged_where_that_key_is_given() {
     let app = three_seals().await;
-    let other = RecordKey::derive(&Random::from_system().bytes());
+    let other = RecordKey::derive(&SecretKey::new(Random::from_system().bytes()));
     let report = check_with(&app, std::slice::from_ref(&other), None).await;
     finds(&report, &["seal 1: made with", "seal 2: made with", "seal 3: made with"]);
     whole(&check_with(&app, &[other, app.app.record_key.clone()], None).await);
