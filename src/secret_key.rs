@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{lock, write_durably};
@@ -88,7 +89,8 @@ pub async fn rotate(settings: &Settings, random: &Random) -> Result<String, BadS
         if parse("--data-dir", &keys)?.key_ids().len() < 2 {
             let new = Sealer::new_key(random);
             let old = keys.expose_secret().trim();
-            let both = SecretString::from(format!("{}\n{old}\n", new.expose_secret()));
+            let both = Zeroizing::new(format!("{}\n{old}\n", new.expose_secret()));
+            let both = SecretString::from(both.as_str());
             check(&db, &parse("--data-dir", &keys)?, random, "--data-dir").await?;
             write(&file, &both)?;
             keys = both;
@@ -165,8 +167,8 @@ fn parse(flag: &'static str, keys: &SecretString) -> Result<Sealer, BadSetting> 
 }
 
 fn read(file: &Path) -> Result<SecretString, BadSetting> {
-    let keys = fs::read_to_string(file).map_err(|error| refuse_file(file, &error))?;
-    Ok(keys.into())
+    let keys = Zeroizing::new(fs::read_to_string(file).map_err(|error| refuse_file(file, &error))?);
+    Ok(keys.as_str().into())
 }
 
 fn write(file: &Path, keys: &SecretString) -> Result<(), BadSetting> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::Resettable;
 use clap::{Arg, Args, ValueEnum};
 use lettre::message::Mailbox;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::kernel::host::AllowedHost;
@@ -281,6 +282,7 @@ pub fn ignore_empty_variable(argument: Arg) -> Arg {
 /// The content of a file that holds a secret, without the blanks around it.
 pub(crate) fn read_secret(flag: &'static str, file: &Path) -> Result<SecretString, BadSetting> {
     let content = std::fs::read_to_string(file)
+        .map(Zeroizing::new)
         .map_err(|error| BadSetting::new(flag, format!("cannot read {}: {error}", file.display())))?;
     let secret = SecretString::from(content.trim());
     if secret.expose_secret().is_empty() {

@@ -1,19 +1,19 @@
 //! Bodies: JSON in, strictly; JSON out, in the order in which the members are declared.
 
-use std::fmt;
 use std::time::Duration;
 
-use poem::error::ReadBodyError;
 use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use poem::http::{HeaderValue, StatusCode};
-use poem::{IntoResponse, Request, RequestBody, Response};
+use poem::{Body as PoemBody, IntoResponse, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
+use secrecy::zeroize::Zeroizing;
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use tokio::io::AsyncReadExt;
 
+use super::json_object::{JsonObject, TWICE};
 use super::problem::{Code, FieldError, Problem};
 use crate::kernel::Invalid;
 
@@ -67,7 +67,7 @@ impl Member for bool {
 /// way.
 #[derive(Debug)]
 pub struct Members {
-    rest: Map<String, Value>,
+    rest: JsonObject,
     errors: Vec<FieldError>,
     is_query: bool,
 }
@@ -75,7 +75,7 @@ pub struct Members {
 impl Members {
     /// The parameters of a query.
     pub(super) fn of_query(parameters: Map<String, Value>) -> Self {
-        Self { rest: parameters, errors: Vec::new(), is_query: true }
+        Self { rest: JsonObject::new(parameters), errors: Vec::new(), is_query: true }
     }
 
     fn error(&self, name: &str, message: impl ToString) -> FieldError {
@@ -84,7 +84,7 @@ impl Members {
 
     /// The member `name`; `None` where it breaks a rule.
     pub fn take<T: Member>(&mut self, name: &str) -> Option<T> {
-        let read = match self.rest.shift_remove(name) {
+        let read = match self.rest.take(name) {
             Some(value) => T::read(value),
             None => T::absent().ok_or(Invalid::because("is required")),
         };
@@ -95,7 +95,7 @@ impl Members {
     pub(super) fn finish<T>(mut self, read: Option<T>) -> Result<T, Problem> {
         let stranger =
             if self.is_query { "is not a parameter of this operation" } else { "is not a member of this body" };
-        let strangers: Vec<_> = self.rest.keys().map(|name| self.error(name, stranger)).collect();
+        let strangers: Vec<_> = self.rest.names().map(|name| self.error(name, stranger)).collect();
         self.errors.extend(strangers);
         match read {
             Some(read) if self.errors.is_empty() => Ok(read),
@@ -157,15 +157,30 @@ impl<'a, T: FromMembers + Documented> ApiExtractor<'a> for Body<T> {
         if announced.is_some_and(|length| length > MAX_BODY) {
             return Err(Problem::new(Code::PayloadTooLarge).into());
         }
-        let bytes = tokio::time::timeout(PATIENCE, body.take()?.into_bytes_limit(MAX_BODY)).await;
-        let bytes = match bytes {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(Problem::new(Code::PayloadTooLarge).into()),
-            Ok(Err(_)) => return Err(Problem::invalid(vec![FieldError::of_body("did not arrive whole")]).into()),
-            Err(_) => return Err(Problem::new(Code::RequestTimeout).into()),
-        };
+        let bytes = tokio::time::timeout(PATIENCE, read(body.take()?, announced)).await;
+        let bytes = bytes.map_err(|_| Problem::new(Code::RequestTimeout))??;
         Ok(Self(parse(&bytes)?))
     }
+}
+
+/// Reads a body. There may be a password in it: so it has its room from the start, for what grows leaves copies behind, and
+/// is wiped when it was parsed.
+async fn read(body: PoemBody, announced: Option<usize>) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    // One byte more, to see the end, or that it is too long.
+    let mut bytes = Zeroizing::new(vec![0; announced.unwrap_or(MAX_BODY) + 1]);
+    let (mut reader, mut length) = (body.into_async_read(), 0);
+    loop {
+        match reader.read(&mut bytes[length..]).await {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(_) => return Err(Problem::invalid(vec![FieldError::of_body("did not arrive whole")])),
+        }
+        if length == bytes.len() {
+            return Err(Problem::new(Code::PayloadTooLarge));
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// The value of a header that stands there once: which of two would count is where servers differ.
@@ -180,7 +195,7 @@ fn parse<T: FromMembers>(bytes: &[u8]) -> Result<T, Problem> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(malformed("is not UTF-8".to_owned()));
     }
-    let StrictObject(rest) = serde_json::from_slice(bytes).map_err(|error| malformed(explain(&error)))?;
+    let rest = serde_json::from_slice(bytes).map_err(|error| malformed(explain(&error)))?;
     let mut members = Members { rest, errors: Vec::new(), is_query: false };
     let read = T::from_members(&mut members);
     members.finish(read)
@@ -195,35 +210,6 @@ fn explain(error: &serde_json::Error) -> String {
         Category::Data => "is not a JSON object".to_owned(),
         Category::Eof => "is not JSON: it ends too early".to_owned(),
         Category::Syntax | Category::Io => format!("is not JSON {place}"),
-    }
-}
-
-const TWICE: &str = "a member is named twice";
-
-/// A JSON object with no member twice: which of two would count is where parsers differ (RFC 8259, section 4).
-struct StrictObject(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for StrictObject {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = StrictObject;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<StrictObject, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = access.next_entry()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom(TWICE));
-                    }
-                }
-                Ok(StrictObject(members))
-            }
-        }
-        deserializer.deserialize_map(Members)
     }
 }
 

@@ -7,6 +7,7 @@ mod cors;
 pub mod envelope;
 mod health;
 pub(crate) mod host;
+mod json_object;
 pub mod local;
 mod origin;
 mod pace;

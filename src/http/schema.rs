@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
+use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 
 use super::body::Member;
@@ -62,9 +63,10 @@ macro_rules! member_type {
     };
 }
 
-fn string(value: Value) -> Result<String, Invalid> {
+/// A member's text, wiped when it was parsed: it may be a password.
+fn string(value: Value) -> Result<Zeroizing<String>, Invalid> {
     match value {
-        Value::String(text) => Ok(text),
+        Value::String(text) => Ok(Zeroizing::new(text)),
         _ => Err(Invalid::because("must be a string")),
     }
 }

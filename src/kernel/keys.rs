@@ -105,7 +105,9 @@ impl fmt::Debug for Before02<'_> {
 mod tests {
     use std::collections::HashSet;
 
+    use chacha20poly1305::XChaCha20Poly1305;
     use data_encoding::HEXLOWER;
+    use secrecy::zeroize::ZeroizeOnDrop;
 
     use super::*;
 
@@ -118,6 +120,15 @@ mod tests {
         assert_eq!(keys.len(), ALL.len() + 1);
         let other = SecretKey::new([8; 32]);
         assert!(ALL.iter().all(|purpose| !keys.contains(&*other.derive(*purpose))));
+    }
+
+    #[test]
+    fn keys_and_what_is_made_of_them_are_wiped_when_dropped() {
+        fn is_wiped<T: ZeroizeOnDrop>() {}
+        is_wiped::<Zeroizing<[u8; 32]>>();
+        is_wiped::<XChaCha20Poly1305>();
+        // HMAC keeps states of it alone.
+        is_wiped::<Sha256>();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 
@@ -24,7 +25,7 @@ impl Password {
     /// A password that is to be compared with a hash. Nothing is asked of it: a bad one simply does not fit.
     #[must_use]
     pub fn received(raw: &str) -> Self {
-        Self(raw.nfkc().collect::<String>().into())
+        Self(normalised(raw).into())
     }
 
     /// The bytes that are hashed.
@@ -49,7 +50,8 @@ impl Password {
             )));
         }
         // The cost grows with the square of the length, and what is strong so far is strong.
-        let start: String = self.expose().chars().take(SCORED_LENGTH).collect();
+        let mut start = Zeroizing::new(String::with_capacity(SCORED_LENGTH * char::MAX_LEN_UTF8));
+        start.extend(self.expose().chars().take(SCORED_LENGTH));
         let words: Vec<&str> = personal.words.iter().map(String::as_str).collect();
         // zxcvbn multiplies without looking where patterns repeat often; what it cannot count is no password.
         let estimate = std::panic::catch_unwind(|| zxcvbn::zxcvbn(&start, &words)).ok();
@@ -65,6 +67,13 @@ impl Password {
             reason.trim_end_matches('.')
         )))
     }
+}
+
+/// In the room that it takes, and no more: what grows, or is cut to fit, leaves copies behind.
+fn normalised(raw: &str) -> String {
+    let mut password = String::with_capacity(raw.nfkc().map(char::len_utf8).sum());
+    raw.nfkc().for_each(|c| password.push(c));
+    password
 }
 
 /// How many code points of a password are scored.
@@ -111,8 +120,8 @@ impl PersonalWords {
 
     /// Which of the owner's names is in the password, in whatever case.
     fn name_within(&self, password: &Password) -> Option<&'static str> {
-        let password = folded(password.expose());
-        self.names.iter().find(|(_, name)| password.contains(name)).map(|(what, _)| *what)
+        let password = Zeroizing::new(folded(password.expose()));
+        self.names.iter().find(|(_, name)| password.contains(name.as_str())).map(|(what, _)| *what)
     }
 }
 
@@ -233,6 +242,15 @@ mod tests {
         let somebody = PersonalWords::about("thandi@example.com", None, "Thandi Nkosi", "Nkosi Surveys");
         for weak in ["aidocumines", "AIDocuMines1", "documines2026", "D0cumines!", "ai documines"] {
             assert!(Password::received(weak).check_strength(&somebody).is_err(), "{weak}");
+        }
+    }
+
+    #[test]
+    fn a_password_takes_no_more_room_than_it_has() {
+        for raw in ["umbrella-quartz-71", "\u{fb01}\u{fdfa}\u{1f600}", "e\u{301}".repeat(64).as_str(), ""] {
+            let password = normalised(raw);
+            assert_eq!(password, raw.nfkc().collect::<String>());
+            assert_eq!(password.capacity(), password.len());
         }
     }
 
