@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::audit::refusals::Refusals;
 use crate::background::Jobs;
+use crate::command_error::CommandError;
 use crate::database::Database;
 use crate::kernel::clock::Clock;
 use crate::kernel::origin::TrustedProxies;
@@ -70,8 +71,8 @@ impl App {
     /// Puts the parts together: the data folder, the key, the database (migrated), the password workers.
     ///
     /// # Errors
-    /// The first setting that cannot be followed.
-    pub async fn start(settings: Settings, clock: Clock, random: Random) -> Result<Self, BadSetting> {
+    /// The first setting that cannot be followed; where the database does not answer.
+    pub async fn start(settings: Settings, clock: Clock, random: Random) -> Result<Self, CommandError> {
         make_private_folder(&settings.data_dir)?;
         let (sealer, key_flag) = secret_key::sealer(&settings, &random)?;
         let record_key = sealer.record_key().clone();
@@ -81,10 +82,9 @@ impl App {
         let hasher = Hasher::start(cost, sources, random.clone())
             .map_err(|reason| BadSetting::new("--argon2-memory-kib", reason))?;
         let db = Database::open_to_serve(&settings.database()?, settings.postgres).await?;
-        let refuse = |error: StoreError| BadSetting::new("--database-url", error);
-        db.migrate().await.map_err(refuse)?;
+        db.migrate().await?;
         secret_key::check(&db, &sealer, &random, key_flag).await?;
-        let kept = accounts::hash_of_each_cost(db.reader()).await.map_err(refuse)?;
+        let kept = accounts::hash_of_each_cost(db.reader()).await?;
         hasher.meet(&kept);
         let identities = Identities::new(db.is_shared());
         let metrics = settings.metrics_listen.map(|_| Metrics::default());

@@ -7,11 +7,12 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqlxError,
     SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 
+use crate::command_error::CommandError;
 use crate::journal::Journal;
 use crate::settings::{BadSetting, Location, PostgresSettings};
 use crate::sqlite::{Connections, OthersCommits, PATIENCE};
@@ -54,7 +55,7 @@ impl Database {
     ///
     /// # Errors
     /// Where the URL is neither SQLite's nor PostgreSQL's, or what it names cannot be opened.
-    pub async fn open(location: &Location) -> Result<Self, BadSetting> {
+    pub async fn open(location: &Location) -> Result<Self, CommandError> {
         Self::open_with(location, PATIENCE, None).await
     }
 
@@ -62,7 +63,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_to_serve(location: &Location, limits: PostgresSettings) -> Result<Self, BadSetting> {
+    pub async fn open_to_serve(location: &Location, limits: PostgresSettings) -> Result<Self, CommandError> {
         Self::open_with(location, PATIENCE, Some(limits)).await
     }
 
@@ -70,7 +71,7 @@ impl Database {
         location: &Location,
         patience: Duration,
         limits: Option<PostgresSettings>,
-    ) -> Result<Self, BadSetting> {
+    ) -> Result<Self, CommandError> {
         let refuse = |reason: String| BadSetting::new("--database-url", reason);
         let opened = match location {
             Location::File(file) => {
@@ -90,21 +91,22 @@ impl Database {
                         "must be the URL of an SQLite file (sqlite://data/auth.db?mode=rwc) or of PostgreSQL \
                          (postgres://…)"
                             .to_owned(),
-                    ));
+                    )
+                    .into());
                 }
             },
         };
-        opened.map_err(|error| refuse(format!("cannot open the database: {error}")))
+        opened.map_err(CommandError::of_opening)
     }
 
     /// Opens a database that is there: for commands that have nothing to do with an empty one.
     ///
     /// # Errors
     /// As [`Self::open`], and where the file is missing.
-    pub async fn open_existing(location: &Location) -> Result<Self, BadSetting> {
+    pub async fn open_existing(location: &Location) -> Result<Self, CommandError> {
         match location {
             Location::File(file) if !file.exists() => {
-                Err(BadSetting::new("--data-dir", format!("there is no database in {}", file.display())))
+                Err(BadSetting::new("--data-dir", format!("there is no database in {}", file.display())).into())
             }
             _ => Self::open_with(location, COMMAND_PATIENCE, None).await,
         }
@@ -114,7 +116,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`Self::open`], and where there is none.
-    pub async fn connect_to_read(location: &Location) -> Result<DatabaseConnection, BadSetting> {
+    pub async fn connect_to_read(location: &Location) -> Result<DatabaseConnection, CommandError> {
         let refuse = |reason: String| BadSetting::new("--database-url", reason);
         let options = match location {
             Location::File(file) => SqliteConnectOptions::new().filename(file),
@@ -122,7 +124,7 @@ impl Database {
                 url if url.starts_with("sqlite:") => sqlite_options(url).map_err(refuse)?,
                 _ => {
                     let Kind::Postgres { connection, .. } = Self::open(location).await?.kind else {
-                        return Err(refuse("must be PostgreSQL's".to_owned()));
+                        return Err(refuse("must be PostgreSQL's".to_owned()).into());
                     };
                     return Ok(connection);
                 }
@@ -130,12 +132,12 @@ impl Database {
         };
         let options = options.create_if_missing(false).busy_timeout(PATIENCE).pragma("query_only", "ON");
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-        let pool = pool.map_err(|error| refuse(format!("cannot open the database: {error}")))?;
+        let pool = pool.map_err(CommandError::of_opening)?;
         Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
     }
 
     /// `patience` is for other processes that write.
-    async fn open_sqlite(options: SqliteConnectOptions, patience: Duration) -> Result<Self, sea_orm::SqlxError> {
+    async fn open_sqlite(options: SqliteConnectOptions, patience: Duration) -> Result<Self, SqlxError> {
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
             // Whoever commits waits for the journal, which syncs for many at once.
@@ -152,10 +154,7 @@ impl Database {
         })
     }
 
-    async fn open_postgres(
-        options: PgConnectOptions,
-        limits: Option<PostgresSettings>,
-    ) -> Result<Self, sea_orm::SqlxError> {
+    async fn open_postgres(options: PgConnectOptions, limits: Option<PostgresSettings>) -> Result<Self, SqlxError> {
         let pool = postgres::open(options, limits).await?;
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
         let direct = Direct::on_postgres(connection.clone());

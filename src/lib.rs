@@ -26,6 +26,7 @@ pub mod app;
 pub mod audit;
 pub mod background;
 pub mod changes;
+pub mod command_error;
 mod connections;
 pub mod database;
 pub mod email;

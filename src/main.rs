@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use documines_auth::audit::commands::{VerifyArgs, export_record, verify_record};
+use documines_auth::command_error::CommandError;
 use documines_auth::http::spec;
 use documines_auth::kernel::random::Random;
 use documines_auth::logging;
 use documines_auth::mail::admin as mail;
 use documines_auth::secret_key;
-use documines_auth::server::{self, ServeError};
+use documines_auth::server;
 use documines_auth::settings::{self, Settings};
 use documines_auth::walk::{WalkArgs, WalkError, walk};
 
@@ -109,7 +110,8 @@ fn main() -> ExitCode {
             let line = error.to_string().replace('\n', " ");
             let _ = writeln!(std::io::stderr(), "documines-auth: {line}");
             let differs = matches!(error.downcast_ref(), Some(WalkError::Differs { .. }));
-            ExitCode::from(if differs { 1 } else { 2 })
+            let code = error.downcast_ref().map(CommandError::exit_code);
+            ExitCode::from(code.unwrap_or(if differs { 1 } else { 2 }))
         }
     }
 }
@@ -157,9 +159,9 @@ fn print(text: &str) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn block_on<T, E>(task: impl Future<Output = Result<T, E>>) -> Result<T, ServeError>
+fn block_on<T, E>(task: impl Future<Output = Result<T, E>>) -> Result<T, CommandError>
 where
-    ServeError: From<E>,
+    CommandError: From<E>,
 {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)?)
 }

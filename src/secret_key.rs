@@ -10,6 +10,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{lock, write_durably};
+use crate::command_error::CommandError;
 use crate::database::Database;
 use crate::kernel::random::Random;
 use crate::kernel::seal::{KeyId, Sealer};
@@ -37,15 +38,14 @@ pub fn sealer(settings: &Settings, random: &Random) -> Result<(Sealer, &'static 
 ///
 /// # Errors
 /// Where it is none of ours.
-pub async fn check(db: &Database, sealer: &Sealer, random: &Random, flag: &'static str) -> Result<(), BadSetting> {
-    let refuse = |error: StoreError| BadSetting::new("--database-url", error);
+pub async fn check(db: &Database, sealer: &Sealer, random: &Random, flag: &'static str) -> Result<(), CommandError> {
     let ours = async || {
         let tx = db.begin().await?;
         let first = secret_key::first_sealed(&tx, sealer.seal(random, CHECK.purpose, b"")).await?;
         db.commit(tx).await?;
         Ok::<_, StoreError>(first)
     };
-    let first = ours().await.map_err(refuse)?;
+    let first = ours().await?;
     if sealer.open(CHECK.purpose, &first).is_some() {
         return Ok(());
     }
@@ -55,7 +55,7 @@ pub async fn check(db: &Database, sealer: &Sealer, random: &Random, flag: &'stat
         "the database was sealed with another secret key{its} than this one ({}); every node needs that one",
         ids.join(", ")
     );
-    Err(BadSetting::new(flag, reason))
+    Err(BadSetting::new(flag, reason).into())
 }
 
 /// Seals everything anew with the first key, and says what it did.
@@ -66,8 +66,7 @@ pub async fn check(db: &Database, sealer: &Sealer, random: &Random, flag: &'stat
 ///
 /// # Errors
 /// Where there is no second key, one of the settings cannot be followed, or the database does not take it.
-pub async fn rotate(settings: &Settings, random: &Random) -> Result<String, BadSetting> {
-    let refuse = |error: StoreError| BadSetting::new("--database-url", error);
+pub async fn rotate(settings: &Settings, random: &Random) -> Result<String, CommandError> {
     let db = Database::open_existing(&settings.database()?).await?;
     let is_given = settings.given_secret_key()?.is_some();
     let (sealer, resealed) = if is_given || db.is_shared() {
@@ -76,10 +75,11 @@ pub async fn rotate(settings: &Settings, random: &Random) -> Result<String, BadS
             return Err(BadSetting::new(
                 flag,
                 "holds one secret key; put the new one before it, with a comma between, on every node first",
-            ));
+            )
+            .into());
         }
         check(&db, &sealer, random, flag).await?;
-        let resealed = reseal(&db, &sealer, random).await.map_err(refuse)?;
+        let resealed = reseal(&db, &sealer, random).await?;
         (sealer, resealed)
     } else {
         let _lock = lock(&settings.data_dir)?;
@@ -97,12 +97,12 @@ pub async fn rotate(settings: &Settings, random: &Random) -> Result<String, BadS
         }
         let sealer = parse("--data-dir", &keys)?;
         check(&db, &sealer, random, "--data-dir").await?;
-        let resealed = reseal(&db, &sealer, random).await.map_err(refuse)?;
+        let resealed = reseal(&db, &sealer, random).await?;
         let new = keys.expose_secret().split_whitespace().next().unwrap_or_default();
         write(&file, &new.into())?;
         (sealer, resealed)
     };
-    db.close().await.map_err(refuse)?;
+    db.close().await?;
     Ok(resealed.report(sealer.key_ids()[0]))
 }
 

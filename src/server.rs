@@ -16,6 +16,7 @@ use crate::app::{App, lock, make_private_folder};
 use crate::audit::api::AuditApi;
 use crate::audit::refusals::{self, Which};
 use crate::audit::seal;
+use crate::command_error::CommandError;
 use crate::database::Database;
 use crate::email::api::EmailApi;
 use crate::http::envelope::Envelope;
@@ -28,7 +29,6 @@ use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, Switch};
-use crate::store::StoreError;
 use crate::{background, changes, connections, housekeeping, mail, metrics, secret_key, usage};
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
@@ -61,22 +61,11 @@ pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
     Envelope::new(app, add_operations(pages(), BASE_PATH, operations()))
 }
 
-/// Why the server did not run, or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// A setting that cannot be followed.
-    #[error(transparent)]
-    Setting(#[from] BadSetting),
-    /// The network, or a signal handler, failed.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
-
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and writes down what was counted.
 ///
 /// # Errors
 /// Where it cannot start.
-pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+pub async fn serve(settings: Settings) -> Result<(), CommandError> {
     // Before anything else: whoever starts this may stop it at any moment.
     let stop = stop_signal()?;
     make_private_folder(&settings.data_dir)?;
@@ -199,16 +188,15 @@ fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSet
 ///
 /// # Errors
 /// Where it cannot.
-pub async fn migrate(settings: Settings) -> Result<(), ServeError> {
+pub async fn migrate(settings: Settings) -> Result<(), CommandError> {
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings.data_dir)?;
     let random = Random::from_system();
     let (sealer, key_flag) = secret_key::sealer(&settings, &random)?;
-    let refuse = |error: StoreError| BadSetting::new("--database-url", error);
     let db = Database::open(&settings.database()?).await?;
-    db.migrate().await.map_err(refuse)?;
+    db.migrate().await?;
     secret_key::check(&db, &sealer, &random, key_flag).await?;
-    db.close().await.map_err(refuse)?;
+    db.close().await?;
     tracing::info!("the database is up to date");
     Ok(())
 }

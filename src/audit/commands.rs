@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::verify::{Mark, verify};
+use crate::command_error::CommandError;
 use crate::database::{Database, begin_to_read};
 use crate::kernel::seal::Sealer;
-use crate::server::ServeError;
+
 use crate::settings::{BadSetting, Settings, read_secret};
 use crate::store::{StoreError, audit};
 
@@ -34,7 +35,7 @@ pub struct VerifyArgs {
 ///
 /// # Errors
 /// Where a setting cannot be followed, or the database does not answer.
-pub async fn verify_record(arguments: VerifyArgs) -> Result<bool, ServeError> {
+pub async fn verify_record(arguments: VerifyArgs) -> Result<bool, CommandError> {
     let VerifyArgs { settings, expect, previous_secret_key_file } = arguments;
     let read =
         |flag, keys| Sealer::new(&keys).map_err(|reason| BadSetting::new(flag, format!("the secret key {reason}")));
@@ -44,10 +45,9 @@ pub async fn verify_record(arguments: VerifyArgs) -> Result<bool, ServeError> {
         keys.extend(read(flag, read_secret(flag, &file)?)?.record_keys());
     }
     let db = Database::connect_to_read(&settings.database()?).await?;
-    let refuse = |error: StoreError| BadSetting::new("--database-url", error);
-    let tx = begin_to_read(&db).await.map_err(refuse)?;
-    let report = verify(&tx, &keys, expect.as_ref()).await.map_err(refuse)?;
-    tx.rollback().await.map_err(StoreError::from).map_err(refuse)?;
+    let tx = begin_to_read(&db).await?;
+    let report = verify(&tx, &keys, expect.as_ref()).await?;
+    tx.rollback().await.map_err(StoreError::from)?;
 
     let mut out = io::stdout().lock();
     for finding in &report.findings {
@@ -64,14 +64,13 @@ pub async fn verify_record(arguments: VerifyArgs) -> Result<bool, ServeError> {
 ///
 /// # Errors
 /// Where a setting cannot be followed, or the database does not answer.
-pub async fn export_record(settings: Settings) -> Result<(), ServeError> {
+pub async fn export_record(settings: Settings) -> Result<(), CommandError> {
     let db = Database::connect_to_read(&settings.database()?).await?;
-    let refuse = |error: StoreError| BadSetting::new("--database-url", error);
-    let tx = begin_to_read(&db).await.map_err(refuse)?;
+    let tx = begin_to_read(&db).await?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut after = i64::MIN;
     loop {
-        let events = audit::oldest(&tx, after, PAGE).await.map_err(refuse)?;
+        let events = audit::oldest(&tx, after, PAGE).await?;
         let Some(newest) = events.last() else { break };
         after = newest.id;
         for event in &events {

@@ -2,20 +2,20 @@
 
 use std::fmt::Write;
 
+use crate::command_error::CommandError;
 use crate::database::Database;
 use crate::kernel::clock::{Clock, Timestamp};
-use crate::settings::{BadSetting, Settings};
-use crate::store::StoreError;
+use crate::settings::Settings;
 use crate::store::outbox::{self, Entry};
 
 /// A table of all that is in the outbox, oldest first, a line a mail; whom it is for and what it says stay sealed.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn list(settings: &Settings) -> Result<String, BadSetting> {
+pub async fn list(settings: &Settings) -> Result<String, CommandError> {
     let db = Database::open_existing(&settings.database()?).await?;
-    let entries = outbox::list(db.reader()).await.map_err(refuse)?;
-    db.close().await.map_err(refuse)?;
+    let entries = outbox::list(db.reader()).await?;
+    db.close().await?;
     Ok(table(&entries, Clock::system().now()))
 }
 
@@ -23,28 +23,24 @@ pub async fn list(settings: &Settings) -> Result<String, BadSetting> {
 ///
 /// # Errors
 /// Where the database cannot be written, or there is no such mail; then none is tried.
-pub async fn retry(settings: &Settings, ids: &[i64]) -> Result<String, BadSetting> {
+pub async fn retry(settings: &Settings, ids: &[i64]) -> Result<String, CommandError> {
     let db = Database::open_existing(&settings.database()?).await?;
     let now = Clock::system().now();
-    let tx = db.begin().await.map_err(refuse)?;
+    let tx = db.begin().await?;
     let mut count = 0;
     if ids.is_empty() {
-        count = outbox::retry_given_up(&tx, now).await.map_err(refuse)?;
+        count = outbox::retry_given_up(&tx, now).await?;
     }
     for id in ids {
-        if !outbox::retry(&tx, *id, now).await.map_err(refuse)? {
-            return Err(BadSetting::new("mail retry", format!("no mail {id} has failed")));
+        if !outbox::retry(&tx, *id, now).await? {
+            return Err(CommandError::NotFound(format!("no mail {id} has failed")));
         }
         count += 1;
     }
-    db.commit(tx).await.map_err(refuse)?;
-    db.close().await.map_err(refuse)?;
+    db.commit(tx).await?;
+    db.close().await?;
     let mails = if count == 1 { "mail" } else { "mails" };
     Ok(format!("{count} {mails} to be tried again\n"))
-}
-
-fn refuse(error: StoreError) -> BadSetting {
-    BadSetting::new("--database-url", error)
 }
 
 fn table(entries: &[Entry], now: Timestamp) -> String {

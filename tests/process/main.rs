@@ -15,6 +15,7 @@ mod mail;
 mod mail_server;
 mod memory;
 mod old_data;
+mod outage;
 #[path = "../shared/seed_walk.rs"]
 mod seed_walk;
 mod server;
