@@ -81,6 +81,10 @@ pub async fn change_email(
             app.refusals.note(Event::EmailChangeRefused, Reason::WrongPassword, subject, app.clock.now());
         }
         Err(ChangeError::Throttled(_)) => guess.was_none(app).await?,
+        // No failure of the caller's, as far as the database takes that now.
+        Err(ChangeError::Fault(_)) => {
+            let _ = guess.was_none(app).await;
+        }
         Ok(()) | Err(_) => {}
     }
     outcome

@@ -146,6 +146,8 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
                 asked.answered(&request_id, outcome.operation, response.status(), took);
             }
         }
+        // What we could not do cost nothing of any limit, and says nothing of one.
+        let standings = standings.filter(|_| !response.status().is_server_error());
         let headers = response.headers_mut();
         let standings = standings.map(|standings| standings.all()).unwrap_or_default();
         if !standings.is_empty() {

@@ -58,15 +58,21 @@ pub async fn reset_password(
         ResetError::InvalidResetToken
     };
     let from_there = Whose::Source(origin.source);
-    throttle::told(app, origin, throttle::spend(app, &limits::RESET, from_there).await?)?;
+    throttle::told(app, origin, throttle::check(app, &limits::RESET, from_there).await?)?;
     let digest = token.digest();
-    let owner = password_resets::find_usable(app.reader(), &digest, app.clock.now()).await?;
-    let owner = owner.ok_or_else(|| invalid(AccountId::NOBODY))?;
-    let account = accounts::find(app.reader(), owner).await?.ok_or(ResetError::InvalidResetToken)?;
+    let account = match password_resets::find_usable(app.reader(), &digest, app.clock.now()).await? {
+        Some(owner) => accounts::find(app.reader(), owner).await?,
+        None => None,
+    };
+    // Nothing is counted for a caller who gets no place. The token proves as much as a login from there did.
+    let place = account.as_ref().map(|account| {
+        let account = Some(account.profile.email.clone());
+        app.hasher.ask(Who { source: origin.source.network(), account, is_known: true })
+    });
+    let place = place.transpose()?;
+    throttle::told(app, origin, throttle::spend(app, &limits::RESET, from_there).await?)?;
+    let (account, place) = account.zip(place).ok_or_else(|| invalid(AccountId::NOBODY))?;
     let profile = &account.profile;
-    // The token proves as much as a login from there did.
-    let who = Who { source: origin.source.network(), account: Some(profile.email.clone()), is_known: true };
-    let place = app.hasher.ask(who)?;
     let username = account.username.as_deref();
     let personal = PersonalWords::about(&profile.email, username, &profile.contact_name, &profile.organisation);
     let hash = app.hasher.hash_new(&place, new_password, personal).await?.map_err(|reason| {

@@ -69,7 +69,12 @@ pub async fn login(
     password: Password,
 ) -> Result<TokenPair, LoginError> {
     let guess = guess(app, origin, &limits::LOGIN, email.as_str()).await??;
-    check(app, origin, client, email, &password, &guess).await
+    let outcome = check(app, origin, client, email, &password, &guess).await;
+    if let Err(LoginError::Fault(_)) = &outcome {
+        // No failure of the caller's, as far as the database takes that now.
+        let _ = guess.was_none(app).await;
+    }
+    outcome
 }
 
 const MOST_ATTEMPTS: usize = 3;

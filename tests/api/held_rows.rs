@@ -6,8 +6,8 @@ use documines_auth::usage;
 use sea_orm::{ConnectionTrait, Database, DatabaseTransaction, TransactionTrait};
 use serde_json::json;
 
-use crate::support::TestApp;
 use crate::support::people::User;
+use crate::support::{PASSWORD, TestApp};
 
 /// Holds an account's row, from outside of the server, until it is dropped or rolled back.
 async fn hold(app: &TestApp, person: &User<'_>) -> DatabaseTransaction {
@@ -55,4 +55,22 @@ async fn a_held_row_keeps_the_counts_of_its_own_account_waiting_alone() {
     usage::flush(&app.app).await.unwrap();
     assert_eq!((calls(&app, &thandi).await, calls(&app, &sipho).await), (3, 2));
     assert!(app.app.usage.is_empty());
+}
+
+#[tokio::test]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_right_password_that_met_a_held_row_is_no_failure() {
+    let app = TestApp::start_with(&["--rate-limits=on", "--lock-timeout=100ms"]).await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    let held = hold(&app, &thandi).await;
+    // More often than failures are free.
+    for _ in 0..4 {
+        thandi.client.login(&thandi.email, PASSWORD).await.refused(503, "unavailable");
+        session.caller.change_email("other@example.com", PASSWORD).await.refused(503, "unavailable");
+    }
+    held.rollback().await.unwrap();
+    let answer = thandi.client.login(&thandi.email, "not-the-password").await;
+    answer.refused(401, "invalid_credentials");
+    assert_eq!(answer.header("ratelimit"), Some("\"login\";r=4"));
 }
