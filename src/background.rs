@@ -11,6 +11,17 @@ use futures_util::FutureExt;
 /// How long a job rests after a panic: what made it panic may well be there still.
 pub const PAUSE: Duration = Duration::from_secs(5);
 
+/// What the jobs are called, in the log, by `/readyz` and in the metrics.
+pub mod name {
+    #![expect(missing_docs, reason = "each says what it is")]
+    pub const CHANGES: &str = "changes";
+    pub const COUNTS: &str = "counts";
+    pub const HOUSEKEEPING: &str = "housekeeping";
+    pub const MAIL: &str = "mail";
+    pub const REFUSALS: &str = "refusals";
+    pub const SEALS: &str = "seals";
+}
+
 /// How the jobs of this process fare.
 #[derive(Debug, Default)]
 pub struct Jobs(Mutex<BTreeMap<&'static str, State>>);
@@ -20,6 +31,10 @@ struct State {
     /// Copies of the job that rest after a panic: mail has several.
     down: u64,
     panics: u64,
+    /// Rounds that ended with an error.
+    failures: u64,
+    /// When a round last ended without one, in microseconds since 1970.
+    succeeded_at: Option<i64>,
 }
 
 impl Jobs {
@@ -50,6 +65,21 @@ impl Jobs {
     pub fn panics(&self) -> Vec<(&'static str, u64)> {
         let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.iter().map(|(name, state)| (*name, state.panics)).collect()
+    }
+
+    /// Keeps how a round of a job ended, at this instant in microseconds since 1970.
+    pub fn ended<T, E>(&self, name: &'static str, outcome: &Result<T, E>, at: i64) {
+        self.change(name, |state| match outcome {
+            Ok(_) => state.succeeded_at = Some(at),
+            Err(_) => state.failures += 1,
+        });
+    }
+
+    /// How many rounds of each job failed, and when one last did not.
+    #[must_use]
+    pub fn rounds(&self) -> Vec<(&'static str, u64, Option<i64>)> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.iter().map(|(name, state)| (*name, state.failures, state.succeeded_at)).collect()
     }
 
     fn change(&self, name: &'static str, change: impl FnOnce(&mut State)) {

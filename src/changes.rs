@@ -15,6 +15,7 @@
 use std::time::{Duration, Instant};
 
 use crate::app::App;
+use crate::background::name;
 use crate::store::{AccountId, StoreError, changes};
 
 /// How often the SQLite file is looked at.
@@ -49,7 +50,9 @@ async fn look_for_ever(app: &App) {
     loop {
         let began = Instant::now();
         // Where another process writes for long, the answer waits for it; the lease runs out meanwhile.
-        if let Ok(seen) = app.database().others_commits().await {
+        let outcome = app.database().others_commits().await;
+        app.jobs.ended(name::CHANGES, &outcome, app.clock.now().as_micros());
+        if let Ok(seen) = outcome {
             if seen != before {
                 app.identities.forget_all();
                 before = seen;
@@ -93,6 +96,8 @@ async fn hear_for_ever(app: &App, node: &Node) {
         let ended = hear(app, node).await;
         // Trust ends with the connection, not when it would have run out.
         app.identities.trust_until(Instant::now());
+        let heard = if let Ok(Ended::Closed) = ended { Ok(()) } else { Err(()) };
+        app.jobs.ended(name::CHANGES, &heard, app.clock.now().as_micros());
         let hung = matches!(ended, Ok(Ended::Hung)) && began.elapsed() < LONGEST_PAUSE;
         pause = if hung { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
         match ended {
@@ -128,6 +133,7 @@ async fn hear(app: &App, node: &Node) -> Result<Ended, StoreError> {
             app.identities.forget(AccountId(account));
         } else if let Some(sent_at) = node.sent_at(payload) {
             app.identities.trust_until(sent_at + TRUST);
+            app.jobs.ended(name::CHANGES, &Ok::<_, StoreError>(()), app.clock.now().as_micros());
         }
     }
     Ok(Ended::Hung)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::audit::seal;
+use crate::background::name;
 use crate::store::{StoreError, expired};
 
 /// How often it looks.
@@ -19,7 +20,9 @@ const UNDELIVERABLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub async fn run(app: &App) {
     loop {
         tokio::time::sleep(INTERVAL).await;
-        if let Err(error) = sweep(app).await {
+        let outcome = sweep(app).await;
+        app.jobs.ended(name::HOUSEKEEPING, &outcome, app.clock.now().as_micros());
+        if let Err(error) = outcome {
             tracing::warn!(%error, "what has expired could not be removed; trying again later");
         }
     }

@@ -1,6 +1,7 @@
 //! What Prometheus asks for, on an address of its own (`--metrics-listen`): nothing here is for strangers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use poem::http::header::CONTENT_TYPE;
@@ -58,6 +59,9 @@ struct MailLabels {
 struct JobLabels {
     job: &'static str,
 }
+
+/// An instant, in seconds since 1970.
+type Seconds = Gauge<f64, AtomicU64>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
@@ -131,6 +135,16 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
         panics.get_or_create(&JobLabels { job }).inc_by(count);
     }
     registry.register("job_panics", "Panics of background jobs, by job; each was started again", panics);
+    let (failures, successes) = (Family::<JobLabels, Counter>::default(), Family::<JobLabels, Seconds>::default());
+    for (job, failed, succeeded_at) in app.jobs.rounds() {
+        failures.get_or_create(&JobLabels { job }).inc_by(failed);
+        if let Some(at) = succeeded_at {
+            successes.get_or_create(&JobLabels { job }).set(at as f64 / 1e6);
+        }
+    }
+    registry.register("job_failures", "Rounds of background jobs that ended with an error, by job", failures);
+    let help = "When a round of a background job last succeeded, by job, in seconds since 1970";
+    registry.register("job_last_success_timestamp_seconds", help, successes);
     let lumped = Counter::<u64>::default();
     lumped.inc_by(app.refusals.lumped());
     let help = "Refusals of a flood: on the record as a number, without the network";

@@ -16,6 +16,7 @@ use crate::app::{App, lock, make_private_folder};
 use crate::audit::api::AuditApi;
 use crate::audit::refusals::{self, Which};
 use crate::audit::seal;
+use crate::background::name;
 use crate::command_error::CommandError;
 use crate::database::Database;
 use crate::email::api::EmailApi;
@@ -100,17 +101,17 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
         async move { mail::worker::run(&app, is_enough_mail).await }
     });
     let others = [
-        supervise(&app, "changes", |app| async move { changes::run(&app).await }),
-        supervise(&app, "housekeeping", |app| async move { housekeeping::run(&app).await }),
-        supervise(&app, "seals", |app| async move { seal::run(&app).await }),
+        supervise(&app, name::CHANGES, |app| async move { changes::run(&app).await }),
+        supervise(&app, name::HOUSEKEEPING, |app| async move { housekeeping::run(&app).await }),
+        supervise(&app, name::SEALS, |app| async move { seal::run(&app).await }),
     ];
     let (enough, is_enough) = watch::channel(false);
     // Each on its own: where the database lets the one wait, the other goes on.
-    let mut counts = supervise(&app, "counts", {
+    let mut counts = supervise(&app, name::COUNTS, {
         let is_enough = is_enough.clone();
         move |app| flush_counts_until(app, is_enough.clone())
     });
-    let mut refusals = supervise(&app, "refusals", move |app| flush_refusals_until(app, is_enough.clone()));
+    let mut refusals = supervise(&app, name::REFUSALS, move |app| flush_refusals_until(app, is_enough.clone()));
     connections::serve(listener, endpoint(app.clone()), stop).await;
 
     // A mail that is cut off on its way is sent twice.
@@ -203,7 +204,9 @@ pub async fn migrate(settings: Settings) -> Result<(), CommandError> {
 
 async fn flush_counts_until(app: Arc<App>, mut is_enough: watch::Receiver<bool>) {
     while tokio::time::timeout(FLUSH_INTERVAL, is_enough.wait_for(|enough| *enough)).await.is_err() {
-        if let Err(error) = usage::flush(&app).await {
+        let outcome = usage::flush(&app).await;
+        app.jobs.ended(name::COUNTS, &outcome, app.clock.now().as_micros());
+        if let Err(error) = outcome {
             tracing::warn!(%error, "counts could not be written down; trying again");
         }
     }
@@ -211,7 +214,9 @@ async fn flush_counts_until(app: Arc<App>, mut is_enough: watch::Receiver<bool>)
 
 async fn flush_refusals_until(app: Arc<App>, mut is_enough: watch::Receiver<bool>) {
     while tokio::time::timeout(FLUSH_INTERVAL, is_enough.wait_for(|enough| *enough)).await.is_err() {
-        if let Err(error) = refusals::write_down(&app, Which::Due).await {
+        let outcome = refusals::write_down(&app, Which::Due).await;
+        app.jobs.ended(name::REFUSALS, &outcome, app.clock.now().as_micros());
+        if let Err(error) = outcome {
             tracing::warn!(%error, "refusals could not be written down; trying again");
         }
     }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crate::app::App;
+use crate::background::name;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::record_key::{Message, RecordKey};
 use crate::store::StoreError;
@@ -27,7 +28,9 @@ const REMOVED_EVENTS: i64 = 1_000;
 pub async fn run(app: &App) {
     loop {
         tokio::time::sleep(INTERVAL).await;
-        if let Err(error) = seal_all(app).await {
+        let outcome = seal_all(app).await;
+        app.jobs.ended(name::SEALS, &outcome, app.clock.now().as_micros());
+        if let Err(error) = outcome {
             tracing::warn!(%error, "the record could not be sealed; trying again later");
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 use super::message::Letter;
 use super::transport::{Carrier, Failure};
 use crate::app::App;
-use crate::background;
+use crate::background::{self, name};
 use crate::kernel::seal::KeyId;
 use crate::store::outbox::{self, Leased, Queue};
 use crate::store::writes::Writes;
@@ -39,9 +39,9 @@ const OUTAGE_WAIT: Duration = Duration::from_secs(5 * 60);
 pub async fn run(app: &App, stop: watch::Receiver<bool>) {
     let stop = &stop;
     // Each lane by itself: what makes one panic does not cut off the mails that the others carry.
-    let supervised = |queue| app.jobs.supervise("mail", background::PAUSE, move || lane(app, queue, stop.clone()));
+    let supervised = |queue| app.jobs.supervise(name::MAIL, background::PAUSE, move || lane(app, queue, stop.clone()));
     let lanes = |queue| join_all((0..LANES).map(|_| supervised(queue)));
-    let probe = app.jobs.supervise("mail", background::PAUSE, || async {
+    let probe = app.jobs.supervise(name::MAIL, background::PAUSE, || async {
         let mut stopped = stop.clone();
         tokio::select! {
             () = app.mail_transport.probe() => {}
@@ -67,7 +67,9 @@ pub async fn deliver_waiting(app: &App) -> Result<(), StoreError> {
 
 async fn lane(app: &App, queue: Queue, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = carry_due(app, queue, &stop).await {
+        let outcome = carry_due(app, queue, &stop).await;
+        app.jobs.ended(name::MAIL, &outcome, app.clock.now().as_micros());
+        if let Err(error) = outcome {
             tracing::warn!(%error, "the outbox could not be read or written; trying again later");
         }
         let bell = async {

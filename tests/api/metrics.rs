@@ -56,3 +56,16 @@ async fn nothing_is_counted_where_nobody_asks() {
     app.anon().get("/profile/").send().await.refused(401, "invalid_client");
     assert!(app.app.metrics.is_none());
 }
+
+#[tokio::test]
+async fn each_job_tells_when_it_last_succeeded_and_how_often_it_failed() {
+    let app = TestApp::start_with(&["--metrics-listen=127.0.0.1:0"]).await;
+    app.app.jobs.ended("counts", &Ok::<_, ()>(()), 1_795_595_702_250_000);
+    app.app.jobs.ended("counts", &Err::<(), _>(()), 1_795_595_703_250_000);
+    app.app.jobs.ended("seals", &Err::<(), _>(()), 1_795_595_703_250_000);
+    let text = scrape(&app).await;
+    has(&text, r#"documines_auth_job_last_success_timestamp_seconds{job="counts"} 1795595702.25"#);
+    has(&text, r#"documines_auth_job_failures_total{job="counts"} 1"#);
+    has(&text, r#"documines_auth_job_failures_total{job="seals"} 1"#);
+    assert!(!text.contains(r#"last_success_timestamp_seconds{job="seals"}"#), "{text}");
+}

@@ -8,6 +8,7 @@ mod curl;
 mod deployment;
 mod files;
 mod host;
+mod jobs;
 mod key;
 mod log;
 mod mail;
