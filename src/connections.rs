@@ -97,8 +97,8 @@ fn start<E: Endpoint<Output = Response> + 'static>(
         .timer(Alarm::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(BUFFER)
-        // Answers are small: copying one behind its head costs less than a system call that gathers both.
-        .writev(false)
+        // An answer is not copied behind its head, which would be kept for as long as nobody reads it.
+        .writev(true)
         .serve_connection(TokioIo::new(Stream::new(stream)), service);
     let mut stopping = stopping.clone();
     tokio::spawn(async move {

@@ -35,8 +35,12 @@ use crate::{background, changes, connections, housekeeping, mail, metrics, secre
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
 const BACKLOG: u32 = 1_024;
 /// What the system keeps of answers that a connection's reader has not taken, in bytes; Linux doubles it. By itself the
-/// system would let it grow to megabytes.
-const SEND_BUFFER: u32 = 128 * 1024;
+/// system would let it grow to megabytes. Answers are small, and readers near: those from afar come by the proxy that
+/// ends TLS.
+const SEND_BUFFER: u32 = 16 * 1024;
+/// How long the system keeps what a peer does not acknowledge or makes no room for, in milliseconds; by itself it would try
+/// for a quarter of an hour, also after the server has closed the connection.
+const UNHEARD: u32 = 20_000;
 /// How often what accounts did, and who was refused, is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -180,6 +184,7 @@ fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSet
     socket.set_reuseaddr(true).map_err(refuse)?;
     // Its connections have it from here.
     socket.set_send_buffer_size(SEND_BUFFER).map_err(refuse)?;
+    rustix::net::sockopt::set_tcp_user_timeout(&socket, UNHEARD).map_err(|error| refuse(error.into()))?;
     socket.bind(address).map_err(refuse)?;
     socket.listen(BACKLOG).map_err(refuse)
 }

@@ -117,8 +117,8 @@ impl Endpoint for File {
     }
 }
 
-/// A body that is handed on piece by piece. A connection copies what it is about to write, and a reader who does not read
-/// is to hold a copy of one piece alone.
+/// A body that is handed on piece by piece, so that the system is handed little more at a time than it has room for: of one
+/// long piece it would take more for a reader who does not read.
 fn in_pieces(content: Bytes) -> Body {
     let starts = (0..content.len()).step_by(PIECE);
     let pieces = starts.map(move |start| content.slice(start..content.len().min(start + PIECE)));

@@ -18,15 +18,20 @@ fn open(server: &Server, count: usize) -> Vec<TcpStream> {
     (0..count).map(|_| TcpStream::connect(server.address).unwrap()).collect()
 }
 
+/// Whether the test may open so many files.
+pub(crate) fn may_open(files: u64) -> bool {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= files) {
+        return true;
+    }
+    limit.current = Some(files);
+    setrlimit(Resource::Nofile, limit).is_ok()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_idle_connections_do_not_stop_a_new_caller() {
-    const ENOUGH_FILES: u64 = 2_500;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|files| files < ENOUGH_FILES) {
-        limit.current = Some(ENOUGH_FILES);
-        if setrlimit(Resource::Nofile, limit).is_err() {
-            return skip("two_thousand_idle_connections_do_not_stop_a_new_caller", "may not open 2,500 files");
-        }
+    if !may_open(2_500) {
+        return skip("two_thousand_idle_connections_do_not_stop_a_new_caller", "may not open 2,500 files");
     }
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

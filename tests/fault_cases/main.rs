@@ -5,6 +5,7 @@
 
 mod connections;
 mod disk;
+mod greedy;
 mod half_sent;
 mod hostile;
 mod kill;
