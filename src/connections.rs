@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -22,6 +23,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
 use crate::listener_stream::Stream;
+
+mod files;
+mod places;
+
+pub(crate) use files::{left_for_callers, raise_limit};
+use places::Place;
+pub(crate) use places::{Bounds, Connection, Places};
+
+/// How many connections Prometheus may have.
+pub(crate) const METRICS_CONNECTIONS: usize = 16;
 
 /// How long the head of a request may take, from the moment the connection is ready for it. A connection on which
 /// nothing comes is closed after as long.
@@ -40,6 +51,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn serve(
     listener: TcpListener,
     endpoint: impl Endpoint<Output = Response> + 'static,
+    places: Arc<Places>,
     stop: impl Future<Output = ()>,
 ) {
     let endpoint = Arc::new(endpoint);
@@ -48,7 +60,7 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => start(stream, &endpoint, &watch),
+                Ok((stream, _)) => start(stream, &endpoint, &places, &watch),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -64,7 +76,7 @@ pub(crate) async fn serve(
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                start(stream, &endpoint, &watch);
+                start(stream, &endpoint, &places, &watch);
             }
         }
     }
@@ -79,18 +91,25 @@ pub(crate) async fn serve(
 fn start<E: Endpoint<Output = Response> + 'static>(
     stream: TcpStream,
     endpoint: &Arc<E>,
+    places: &Arc<Places>,
     stopping: &watch::Receiver<()>,
 ) {
-    let Ok((local, remote)) = addresses(&stream) else { return };
+    let Ok((peer, local, remote)) = addresses(&stream) else { return };
+    let Some(place) = places.take(peer) else { return };
     let endpoint = endpoint.clone();
     let asked = Arc::new(Notify::new());
     let service = service_fn({
-        let asked = asked.clone();
+        let (asked, place) = (asked.clone(), place.connection.clone());
         move |request| {
             asked.notify_one();
+            place.works();
             let request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
-            let endpoint = endpoint.clone();
-            async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
+            let (endpoint, place) = (endpoint.clone(), place.clone());
+            async move {
+                let response = endpoint.get_response(request).await;
+                place.waits();
+                Ok::<_, Infallible>(hyper::Response::from(response))
+            }
         }
     });
     let connection = http1::Builder::new()
@@ -99,13 +118,20 @@ fn start<E: Endpoint<Output = Response> + 'static>(
         .max_buf_size(BUFFER)
         // An answer is not copied behind its head, which would be kept for as long as nobody reads it.
         .writev(true)
-        .serve_connection(TokioIo::new(Stream::new(stream)), service);
+        .serve_connection(TokioIo::new(Stream::new(stream, place.connection.clone())), service);
     let mut stopping = stopping.clone();
     tokio::spawn(async move {
+        // Given back when the file is closed.
+        let Place { connection: this, .. } = &place;
         let mut connection = pin!(connection);
         // Callers hang up and send nonsense; hyper has answered what can be answered.
         tokio::select! {
             _ = &mut connection => return,
+            () = this.asked_to_end() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+                return;
+            }
             _ = stopping.changed() => {}
         }
         // hyper hangs up at once on a caller who has not been heard yet; who was let in a moment ago has a word.
@@ -163,9 +189,10 @@ impl Future for Until {
     }
 }
 
-fn addresses(stream: &TcpStream) -> io::Result<(LocalAddr, RemoteAddr)> {
+fn addresses(stream: &TcpStream) -> io::Result<(IpAddr, LocalAddr, RemoteAddr)> {
     stream.set_nodelay(true)?;
-    Ok((LocalAddr(stream.local_addr()?.into()), RemoteAddr(stream.peer_addr()?.into())))
+    let peer = stream.peer_addr()?;
+    Ok((peer.ip(), LocalAddr(stream.local_addr()?.into()), RemoteAddr(peer.into())))
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::connections::Connection;
 
 /// How long a reader may be waited for who makes no room for more of an answer.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
@@ -27,6 +30,7 @@ const SCRATCH: usize = 16 * 1024;
 /// A connection that waits for its reader for a while, and is closed so that the last answer is heard.
 pub(crate) struct Stream {
     tcp: TcpStream,
+    connection: Arc<Connection>,
     /// How long the reader may still be waited for.
     patience: Duration,
     stall: Option<Stall>,
@@ -45,8 +49,8 @@ struct Lingering {
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, patience: WRITE_PATIENCE, stall: None, lingering: None }
+    pub(crate) fn new(tcp: TcpStream, connection: Arc<Connection>) -> Self {
+        Self { tcp, connection, patience: WRITE_PATIENCE, stall: None, lingering: None }
     }
 
     /// Takes what came of writing. A reader who makes no room is waited for while there is patience; the time that it took
@@ -110,11 +114,15 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
-    /// Says that no more comes, then reads and drops what the caller still sends.
+    /// Says that no more comes, then reads and drops what the caller still sends; a connection that makes room for another
+    /// does not wait for that.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { tcp, lingering, .. } = &mut *self;
+        let Self { tcp, connection, lingering, .. } = &mut *self;
         if lingering.is_none() {
             ready!(Pin::new(&mut *tcp).poll_shutdown(cx))?;
+        }
+        if connection.is_asked_to_end() {
+            return Poll::Ready(Ok(()));
         }
         let lingering =
             lingering.get_or_insert_with(|| Lingering { until: Box::pin(sleep(LINGER)), bytes_left: LINGER_BYTES });

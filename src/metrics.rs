@@ -32,6 +32,9 @@ pub struct Metrics {
     identities: Family<IdentityLabels, Counter>,
     mails: Family<MailLabels, Counter>,
     throttled: Family<LimitLabels, Counter>,
+    connections: Gauge,
+    connections_refused: Family<BoundLabels, Counter>,
+    connections_ended: Family<BoundLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,6 +71,11 @@ struct LimitLabels {
     limit: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BoundLabels {
+    bound: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -76,6 +84,9 @@ impl Default for Metrics {
             identities: Family::default(),
             mails: Family::default(),
             throttled: Family::default(),
+            connections: Gauge::default(),
+            connections_refused: Family::default(),
+            connections_ended: Family::default(),
         }
     }
 }
@@ -103,6 +114,26 @@ impl Metrics {
     pub fn throttled(&self, limit: &'static str) {
         self.throttled.get_or_create(&LimitLabels { limit }).inc();
     }
+
+    /// Counts a connection in.
+    pub fn connection_opened(&self) {
+        self.connections.inc();
+    }
+
+    /// Counts it out.
+    pub fn connection_closed(&self) {
+        self.connections.dec();
+    }
+
+    /// Counts a connection that was closed at once, by the bound that it met: `source`, `all`.
+    pub fn connection_refused(&self, bound: &'static str) {
+        self.connections_refused.get_or_create(&BoundLabels { bound }).inc();
+    }
+
+    /// Counts a connection without a request under way that had to make room for another.
+    pub fn connection_ended(&self, bound: &'static str) {
+        self.connections_ended.get_or_create(&BoundLabels { bound }).inc();
+    }
 }
 
 /// Everything, as Prometheus reads it (the OpenMetrics text format).
@@ -116,6 +147,11 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
     registry.register("identities", "Callers, by where they were found", metrics.identities.clone());
     registry.register("mails", "Tries to send a mail, by outcome", metrics.mails.clone());
     registry.register("throttled", "Calls that met a limit, by limit", metrics.throttled.clone());
+    registry.register("connections_open", "Connections of callers", metrics.connections.clone());
+    let help = "Connections that were closed at once, by the bound that they met";
+    registry.register("connections_refused", help, metrics.connections_refused.clone());
+    let help = "Connections without a request under way that made room for others, by bound";
+    registry.register("connections_ended", help, metrics.connections_ended.clone());
     let mut gauge = |name: &str, help: &str, value: usize| {
         let gauge = Gauge::<i64>::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));

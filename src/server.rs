@@ -18,6 +18,7 @@ use crate::audit::refusals::{self, Which};
 use crate::audit::seal;
 use crate::background::name;
 use crate::command_error::CommandError;
+use crate::connections::{Bounds, Places};
 use crate::database::Database;
 use crate::email::api::EmailApi;
 use crate::http::envelope::Envelope;
@@ -73,6 +74,8 @@ pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
 pub async fn serve(settings: Settings) -> Result<(), CommandError> {
     // Before anything else: whoever starts this may stop it at any moment.
     let stop = stop_signal()?;
+    // Before the database opens its own.
+    let files = connections::raise_limit();
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings.data_dir)?;
     let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
@@ -82,7 +85,8 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
             let listener = listen("--metrics-listen", address)?;
             tracing::info!(address = %listener.local_addr()?, "serving metrics");
             let endpoint = metrics::endpoint(app.clone());
-            Some(tokio::spawn(connections::serve(listener, endpoint, std::future::pending())))
+            let places = Places::new(Bounds::of_all_alone(connections::METRICS_CONNECTIONS), None);
+            Some(tokio::spawn(connections::serve(listener, endpoint, places, std::future::pending())))
         }
         None => None,
     };
@@ -92,6 +96,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
             "--rate-limits off: passwords can be guessed as fast as they can be checked; for load tests alone"
         );
     }
+    let places = places_for_callers(&app, files);
     let address = listener.local_addr()?;
     tracing::info!(%address, public_url = %app.settings.public_url, "listening; documentation at /docs/");
     // systemd waits for this where its unit says `Type=notify`; elsewhere nobody is told.
@@ -116,7 +121,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
         move |app| flush_counts_until(app, is_enough.clone())
     });
     let mut refusals = supervise(&app, name::REFUSALS, move |app| flush_refusals_until(app, is_enough.clone()));
-    connections::serve(listener, endpoint(app.clone()), stop).await;
+    connections::serve(listener, endpoint(app.clone()), places, stop).await;
 
     // A mail that is cut off on its way is sent twice.
     let _ = no_more_mail.send(true);
@@ -142,6 +147,15 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The places for callers' connections: so many that files are left for all else.
+fn places_for_callers(app: &App, files: usize) -> Arc<Places> {
+    let in_all = connections::left_for_callers(files, &app.settings, app.database().is_shared());
+    let bounds = Bounds::new(in_all, app.settings.connections_per_source as usize, app.trusted_proxies.clone());
+    let of_one_source = bounds.of_one_source();
+    tracing::info!(in_all, of_one_source, files, "so many connections there may be at once");
+    Places::new(bounds, app.metrics.clone())
 }
 
 /// Runs a background job on a task of its own.

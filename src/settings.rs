@@ -28,6 +28,12 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8020")]
     pub listen: SocketAddr,
 
+    /// How many connections one source may have at once, at most half of all: an IPv4 address or an IPv6 /64, but for
+    /// --trusted-proxies and, where none are listed, this machine
+    #[arg(long, env = "DOCUMINES_CONNECTIONS_PER_SOURCE", value_name = "COUNT", default_value_t = 2_500,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_per_source: u32,
+
     /// Folder for the database, the secret key and unsent mail; made (0700) if it is missing
     #[arg(long, env = "DOCUMINES_DATA_DIR", value_name = "FOLDER", default_value = "data")]
     pub data_dir: PathBuf,
@@ -321,7 +327,7 @@ fn ttl(raw: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -332,7 +338,7 @@ mod tests {
         settings: Settings,
     }
 
-    pub(super) fn settings(flags: &[&str]) -> Settings {
+    pub(crate) fn settings(flags: &[&str]) -> Settings {
         Cli::try_parse_from([&["documines-auth"], flags].concat()).unwrap().settings
     }
 

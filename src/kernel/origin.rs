@@ -34,6 +34,12 @@ impl Source {
         Self(address.to_canonical())
     }
 
+    /// Whether it is this machine.
+    #[must_use]
+    pub const fn is_loopback(self) -> bool {
+        self.0.is_loopback()
+    }
+
     /// Whom to count calls against: an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has.
     #[must_use]
     pub fn network(self) -> Self {
@@ -96,7 +102,15 @@ impl TrustedProxies {
         source
     }
 
-    fn include(&self, source: Source) -> bool {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether that is one of them.
+    #[must_use]
+    pub fn include(&self, source: Source) -> bool {
         self.0.iter().any(|network| network.contains(&source.0))
     }
 }

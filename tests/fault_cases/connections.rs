@@ -1,14 +1,12 @@
 //! More connections than anybody needs.
 
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use crate::load::Api;
-use crate::server::{PATIENCE, Server, binary};
+use crate::server::{PATIENCE, Server};
 use crate::skip;
 
 /// How long a new caller may wait.
@@ -46,15 +44,6 @@ async fn two_thousand_idle_connections_do_not_stop_a_new_caller() {
     drop(idle);
 }
 
-/// A server that may open 64 files.
-fn server_with_few_files(folder: &Path) -> Server {
-    let plain = binary(folder);
-    let mut command = Command::new("bash");
-    command.env_clear().current_dir(folder).args(["-c", r#"ulimit -n 64; exec "$@""#, "bash"]);
-    command.arg(plain.get_program()).args(["--listen", "127.0.0.1:0"]);
-    Server::follow(command)
-}
-
 /// The processor time that a process has had, in hundredths of a second.
 fn processor_time(server: &Server) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
@@ -65,7 +54,11 @@ fn processor_time(server: &Server) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn running_out_of_files_does_not_spin_and_passes() {
     let folder = tempfile::tempdir().unwrap();
-    let server = server_with_few_files(folder.path());
+    let server = Server::start(folder.path());
+    // It keeps files for all but connections; somebody takes them away.
+    let files = std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count() as u64;
+    let few = Rlimit { current: Some(files + 20), maximum: Some(files + 20) };
+    prlimit(Some(Pid::from_child(&server.child)), Resource::Nofile, few).unwrap();
     // No more than wait in the system's queue: the test would wait for a place in it.
     let idle = open(&server, 100);
     let complaints = || server.log().matches("could not be accepted").count();

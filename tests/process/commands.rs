@@ -88,6 +88,7 @@ fn help_lists_every_setting_with_its_variable() {
         ("--database-url", "DATABASE_URL"),
         ("--database-url-file", "DATABASE_URL_FILE"),
         ("--lock-timeout", "DOCUMINES_LOCK_TIMEOUT"),
+        ("--connections-per-source", "DOCUMINES_CONNECTIONS_PER_SOURCE"),
         ("--database-connections", "DOCUMINES_DATABASE_CONNECTIONS"),
         ("--public-url", "DOCUMINES_PUBLIC_URL"),
         ("--allowed-hosts", "DOCUMINES_ALLOWED_HOSTS"),

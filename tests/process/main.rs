@@ -4,6 +4,7 @@
 
 mod audit;
 mod commands;
+mod connections;
 mod curl;
 mod deployment;
 mod files;

@@ -24,6 +24,7 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
     let bad = [
         ("--listen", "8020"),
         ("--lock-timeout", "0s"),
+        ("--connections-per-source", "0"),
         ("--database-connections", "1"),
         ("--public-url", "localhost"),
         ("--allowed-hosts", "*.example.com"),
