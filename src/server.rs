@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use poem::{Endpoint, Response};
 use sd_notify::NotifyState;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -35,10 +36,10 @@ use crate::{background, changes, connections, housekeeping, mail, metrics, secre
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
 const BACKLOG: u32 = 1_024;
-/// What the system keeps of answers that a connection's reader has not taken, in bytes; Linux doubles it. By itself the
-/// system would let it grow to megabytes. Answers are small, and readers near: those from afar come by the proxy that
-/// ends TLS.
-const SEND_BUFFER: u32 = 16 * 1024;
+/// What the system keeps of answers that it has not sent yet, in bytes of each connection; by itself it would let that
+/// grow to megabytes. What it has sent and nobody has acknowledged is bounded by what the reader has room for, and not
+/// here: a large file goes out as fast as it is read.
+const UNSENT: u32 = 16 * 1024;
 /// How long the system keeps what a peer does not acknowledge or makes no room for, in milliseconds; by itself it would try
 /// for a quarter of an hour, also after the server has closed the connection.
 const UNHEARD: u32 = 20_000;
@@ -197,7 +198,7 @@ fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSet
     // So that a restarted server need not wait for the last one's connections to be forgotten.
     socket.set_reuseaddr(true).map_err(refuse)?;
     // Its connections have it from here.
-    socket.set_send_buffer_size(SEND_BUFFER).map_err(refuse)?;
+    SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT).map_err(refuse)?;
     rustix::net::sockopt::set_tcp_user_timeout(&socket, UNHEARD).map_err(|error| refuse(error.into()))?;
     socket.bind(address).map_err(refuse)?;
     socket.listen(BACKLOG).map_err(refuse)
