@@ -7,12 +7,10 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::rt::{self, Timer};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,9 +22,11 @@ use tokio::sync::{Notify, watch};
 
 use crate::listener_stream::Stream;
 
+mod alarm;
 mod files;
 mod places;
 
+use alarm::{Alarm, Heard};
 pub(crate) use files::{left_for_callers, raise_limit};
 use places::Place;
 pub(crate) use places::{Bounds, Connection, Places};
@@ -34,9 +34,6 @@ pub(crate) use places::{Bounds, Connection, Places};
 /// How many connections Prometheus may have.
 pub(crate) const METRICS_CONNECTIONS: usize = 16;
 
-/// How long the head of a request may take, from the moment the connection is ready for it. A connection on which
-/// nothing comes is closed after as long.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How much of a head is kept until it is whole, and how much of an answer until it is written. A longer head is refused
 /// with 431.
 const BUFFER: usize = 32 * 1024;
@@ -47,9 +44,11 @@ const FIRST_WORD: Duration = Duration::from_millis(500);
 /// How long to wait after a connection could not be accepted: files that ran out do not come back at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop`, then what was accepted before, ten seconds at most.
+/// Serves until `stop`, then what was accepted before, ten seconds at most. A connection may rest for `idle_timeout`
+/// between two requests.
 pub(crate) async fn serve(
     listener: TcpListener,
+    idle_timeout: Duration,
     endpoint: impl Endpoint<Output = Response> + 'static,
     places: Arc<Places>,
     stop: impl Future<Output = ()>,
@@ -60,7 +59,7 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => start(stream, &endpoint, &places, &watch),
+                Ok((stream, _)) => start(stream, idle_timeout, &endpoint, &places, &watch),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -76,7 +75,7 @@ pub(crate) async fn serve(
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                start(stream, &endpoint, &places, &watch);
+                start(stream, idle_timeout, &endpoint, &places, &watch);
             }
         }
     }
@@ -90,6 +89,7 @@ pub(crate) async fn serve(
 
 fn start<E: Endpoint<Output = Response> + 'static>(
     stream: TcpStream,
+    idle_timeout: Duration,
     endpoint: &Arc<E>,
     places: &Arc<Places>,
     stopping: &watch::Receiver<()>,
@@ -112,13 +112,15 @@ fn start<E: Endpoint<Output = Response> + 'static>(
             }
         }
     });
+    let alarm = Alarm::new();
+    let stream = Heard::new(Stream::new(stream, place.connection.clone()), alarm.clone());
     let connection = http1::Builder::new()
-        .timer(Alarm::new())
-        .header_read_timeout(HEAD_PATIENCE)
+        .timer(alarm)
+        .header_read_timeout(idle_timeout)
         .max_buf_size(BUFFER)
         // An answer is not copied behind its head, which would be kept for as long as nobody reads it.
         .writev(true)
-        .serve_connection(TokioIo::new(Stream::new(stream, place.connection.clone())), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut stopping = stopping.clone();
     tokio::spawn(async move {
         // Given back when the file is closed.
@@ -144,71 +146,8 @@ fn start<E: Endpoint<Output = Response> + 'static>(
     });
 }
 
-/// The timer of one connection. hyper sets it for each head and forgets it as soon as the head has come: tokio would enter
-/// each of those into its wheel and take it out again. Here one entry stays, and moves on when it has run out.
-#[derive(Clone)]
-struct Alarm(Arc<Mutex<Pin<Box<tokio::time::Sleep>>>>);
-
-impl Alarm {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(Box::pin(tokio::time::sleep(HEAD_PATIENCE)))))
-    }
-}
-
-impl Timer for Alarm {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
-        self.sleep_until(Instant::now() + duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(Until { alarm: self.clone(), deadline })
-    }
-}
-
-struct Until {
-    alarm: Alarm,
-    deadline: Instant,
-}
-
-impl rt::Sleep for Until {}
-
-impl Future for Until {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut alarm = self.alarm.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let deadline = self.deadline.into();
-        if alarm.deadline() > deadline {
-            alarm.as_mut().reset(deadline);
-        }
-        while alarm.deadline() < deadline {
-            ready!(alarm.as_mut().poll(context));
-            alarm.as_mut().reset(deadline);
-        }
-        alarm.as_mut().poll(context)
-    }
-}
-
 fn addresses(stream: &TcpStream) -> io::Result<(IpAddr, LocalAddr, RemoteAddr)> {
     stream.set_nodelay(true)?;
     let peer = stream.peer_addr()?;
     Ok((peer.ip(), LocalAddr(stream.local_addr()?.into()), RemoteAddr(peer.into())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_alarm_rings_when_it_was_last_set_to_ring() {
-        let alarm = Alarm::new();
-        let _ = tokio::time::timeout(Duration::from_millis(1), alarm.sleep(HEAD_PATIENCE)).await.unwrap_err();
-        for wanted in [30, 90, 10].map(Duration::from_millis) {
-            let forgotten = alarm.sleep(Duration::from_millis(50));
-            let _ = tokio::time::timeout(Duration::from_millis(1), forgotten).await.unwrap_err();
-            let before = Instant::now();
-            tokio::time::timeout(HEAD_PATIENCE / 2, alarm.sleep(wanted)).await.unwrap();
-            assert!(before.elapsed() >= wanted);
-        }
-    }
 }

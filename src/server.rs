@@ -80,6 +80,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings.data_dir)?;
     let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
+    let idle_timeout = app.settings.idle_timeout;
     let listener = listen("--listen", app.settings.listen)?;
     let metrics = match app.settings.metrics_listen {
         Some(address) => {
@@ -87,7 +88,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
             tracing::info!(address = %listener.local_addr()?, "serving metrics");
             let endpoint = metrics::endpoint(app.clone());
             let places = Places::new(Bounds::of_all_alone(connections::METRICS_CONNECTIONS), None);
-            Some(tokio::spawn(connections::serve(listener, endpoint, places, std::future::pending())))
+            Some(tokio::spawn(connections::serve(listener, idle_timeout, endpoint, places, std::future::pending())))
         }
         None => None,
     };
@@ -122,7 +123,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
         move |app| flush_counts_until(app, is_enough.clone())
     });
     let mut refusals = supervise(&app, name::REFUSALS, move |app| flush_refusals_until(app, is_enough.clone()));
-    connections::serve(listener, endpoint(app.clone()), places, stop).await;
+    connections::serve(listener, idle_timeout, endpoint(app.clone()), places, stop).await;
 
     // A mail that is cut off on its way is sent twice.
     let _ = no_more_mail.send(true);

@@ -14,6 +14,7 @@ use crate::kernel::host::AllowedHost;
 use crate::kernel::origin::TrustedNetwork;
 use crate::kernel::public_url::PublicUrl;
 
+mod parse;
 mod postgres;
 mod reset_token;
 
@@ -74,12 +75,12 @@ pub struct Settings {
 
     /// How long connecting to the mail server may take, and then handing it a mail
     #[arg(long, env = "DOCUMINES_SMTP_TIMEOUT", value_name = "DURATION", default_value = "30s",
-          value_parser = smtp_timeout)]
+          value_parser = parse::smtp_timeout)]
     pub smtp_timeout: Duration,
 
     /// Whom mail comes from: an address, or a name and `<address>`; needed with --smtp-url, else no-reply at the domain
     /// of --public-url
-    #[arg(long, env = "DOCUMINES_MAIL_FROM", value_name = "MAILBOX", value_parser = mailbox)]
+    #[arg(long, env = "DOCUMINES_MAIL_FROM", value_name = "MAILBOX", value_parser = parse::mailbox)]
     pub mail_from: Option<Mailbox>,
 
     /// Key that seals what must be read back: 32 bytes in base64; by default made once into secret.key in
@@ -99,12 +100,12 @@ pub struct Settings {
 
     /// How long an access token is good for
     #[arg(long, env = "DOCUMINES_ACCESS_TOKEN_TTL", value_name = "DURATION", default_value = "24h",
-          value_parser = ttl)]
+          value_parser = parse::ttl)]
     pub access_token_ttl: Duration,
 
     /// How long a session is good for, however often its tokens are refreshed
     #[arg(long, env = "DOCUMINES_REFRESH_TOKEN_TTL", value_name = "DURATION", default_value = "30d",
-          value_parser = ttl)]
+          value_parser = parse::ttl)]
     pub refresh_token_ttl: Duration,
 
     /// How many sessions one account may have at once; another login ends the one that was unused for longest
@@ -114,12 +115,12 @@ pub struct Settings {
 
     /// How long a password reset token is good for
     #[arg(long, env = "DOCUMINES_RESET_TOKEN_TTL", value_name = "DURATION", default_value = "1h",
-          value_parser = ttl)]
+          value_parser = parse::ttl)]
     pub reset_token_ttl: Duration,
 
     /// How long a token that verifies an e-mail address is good for
     #[arg(long, env = "DOCUMINES_EMAIL_TOKEN_TTL", value_name = "DURATION", default_value = "24h",
-          value_parser = ttl)]
+          value_parser = parse::ttl)]
     pub email_token_ttl: Duration,
 
     /// Whether an account can log in only once its e-mail address was verified
@@ -152,17 +153,23 @@ pub struct Settings {
 
     /// How long what happened is kept on the record
     #[arg(long, env = "DOCUMINES_AUDIT_RETENTION", value_name = "DURATION", default_value = "400d",
-          value_parser = ttl)]
+          value_parser = parse::ttl)]
     pub audit_retention: Duration,
 
     /// Origins whose pages may call the API from a browser, separated by commas; none by default
     #[arg(long, env = "DOCUMINES_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',',
-          value_parser = origin)]
+          value_parser = parse::origin)]
     pub cors_origins: Vec<String>,
 
     /// Second address, which serves /metrics for Prometheus; off by default
     #[arg(long, env = "DOCUMINES_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<SocketAddr>,
+
+    /// How long a connection may rest between two requests: longer than proxies in front keep theirs. The head of a
+    /// request that has begun has ten seconds
+    #[arg(long, env = "DOCUMINES_IDLE_TIMEOUT", value_name = "DURATION", default_value = "120s",
+          value_parser = parse::idle_timeout)]
+    pub idle_timeout: Duration,
 
     /// Form of the log lines; their level is set by RUST_LOG
     #[arg(long, env = "DOCUMINES_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -295,35 +302,6 @@ pub(crate) fn read_secret(flag: &'static str, file: &Path) -> Result<SecretStrin
         return Err(BadSetting::new(flag, format!("{} is empty", file.display())));
     }
     Ok(secret)
-}
-
-fn origin(raw: &str) -> Result<String, String> {
-    match raw.parse::<PublicUrl>() {
-        // Browsers send it without a slash at the end, and the comparison is to the letter.
-        Ok(url) if url.is_origin() => Ok(url.to_string()),
-        _ => Err("must be an origin such as https://app.example.com, without a path".to_owned()),
-    }
-}
-
-fn mailbox(raw: &str) -> Result<Mailbox, String> {
-    let mailbox: Option<Mailbox> = raw.parse().ok();
-    let mailbox = mailbox.filter(|mailbox| mailbox.email.to_string().is_ascii() && !raw.contains(char::is_control));
-    mailbox.ok_or_else(|| "must be an e-mail address, or \"A name <address>\"".to_owned())
-}
-
-fn smtp_timeout(raw: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(raw).map_err(|error| error.to_string())?;
-    let is_sane = (Duration::from_secs(1)..=Duration::from_secs(10 * 60)).contains(&duration);
-    if is_sane { Ok(duration) } else { Err("must be between one second and ten minutes".to_owned()) }
-}
-
-fn ttl(raw: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(raw).map_err(|error| error.to_string())?;
-    let longest = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-    if duration < Duration::from_secs(1) || duration > longest {
-        return Err("must be between one second and ten years".to_owned());
-    }
-    Ok(duration)
 }
 
 #[cfg(test)]

@@ -9,17 +9,11 @@ use clap::Args;
 pub struct PostgresSettings {
     /// How long a statement waits for a row that another transaction holds, on PostgreSQL; then the answer is 503
     #[arg(long, env = "DOCUMINES_LOCK_TIMEOUT", value_name = "DURATION", default_value = "2s",
-          value_parser = lock_timeout)]
+          value_parser = super::parse::lock_timeout)]
     pub lock_timeout: Duration,
 
     /// How many connections to PostgreSQL requests share
     #[arg(long, env = "DOCUMINES_DATABASE_CONNECTIONS", value_name = "COUNT", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(4..=1_000))]
     pub database_connections: u32,
-}
-
-fn lock_timeout(raw: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(raw).map_err(|error| error.to_string())?;
-    let is_sane = (Duration::from_millis(10)..=Duration::from_secs(60)).contains(&duration);
-    if is_sane { Ok(duration) } else { Err("must be between 10 milliseconds and one minute".to_owned()) }
 }

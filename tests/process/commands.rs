@@ -112,6 +112,7 @@ fn help_lists_every_setting_with_its_variable() {
         ("--trusted-proxies", "DOCUMINES_TRUSTED_PROXIES"),
         ("--audit-retention", "DOCUMINES_AUDIT_RETENTION"),
         ("--cors-origins", "DOCUMINES_CORS_ORIGINS"),
+        ("--idle-timeout", "DOCUMINES_IDLE_TIMEOUT"),
         ("--log-format", "DOCUMINES_LOG_FORMAT"),
         ("--log-filter", "RUST_LOG"),
     ];

@@ -42,6 +42,8 @@ fn a_bad_flag_ends_the_start_with_one_line_that_names_it() {
         ("--login-requires-verified-email", "maybe"),
         ("--rate-limits", "some"),
         ("--trusted-proxies", "10.0.0.0/33"),
+        ("--idle-timeout", "0s"),
+        ("--idle-timeout", "2h"),
         ("--log-format", "xml"),
         ("--log-filter", "a=b=c"),
         ("--reset-token-in-response", "sometimes"),

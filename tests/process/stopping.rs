@@ -1,6 +1,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -69,6 +70,26 @@ fn a_request_under_way_is_finished_after_the_signal() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_connection_that_rests_is_closed_at_once_when_the_server_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let mut resting: Vec<_> = (0..20).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    for stream in &mut resting {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 15]).unwrap();
+    }
+    let start = Instant::now();
+    server.terminate();
+    for stream in &mut resting {
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    }
+    // No grace of ten seconds, and no word for who was heard before.
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert_eq!(server.wait().code(), Some(0));
 }
 
