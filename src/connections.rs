@@ -117,6 +117,8 @@ fn start<E: Endpoint<Output = Response> + 'static>(
     let connection = http1::Builder::new()
         .timer(alarm)
         .header_read_timeout(idle_timeout)
+        // Whoever sends no more may still listen (`nc -N`, tunnels). A caller who is gone looks the same until it is written to.
+        .half_close(true)
         .max_buf_size(BUFFER)
         // An answer is not copied behind its head, which would be kept for as long as nobody reads it.
         .writev(true)

@@ -8,6 +8,7 @@ mod connections;
 mod curl;
 mod deployment;
 mod files;
+mod half_closed;
 mod host;
 mod jobs;
 mod key;
