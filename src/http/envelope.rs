@@ -14,6 +14,7 @@ use poem_openapi::OperationId;
 use super::access::Asked;
 use super::caller::RefusedCaller;
 use super::cors::{self, Cors};
+use super::forwarded::Unbelieved;
 use super::host::Hosts;
 use super::pace::Pace;
 use super::problem::{Code, Problem};
@@ -27,6 +28,7 @@ pub struct Envelope<E> {
     app: Arc<App>,
     cors: Cors,
     hosts: Hosts,
+    unbelieved: Unbelieved,
     pace: Pace,
     inner: Arc<E>,
 }
@@ -36,7 +38,7 @@ impl<E: Endpoint + 'static> Envelope<E> {
     pub fn new(app: Arc<App>, inner: E) -> Self {
         let cors = Cors::new(&app.settings.cors_origins);
         let hosts = Hosts::of(&app.settings, app.settings.listen);
-        Self { cors, hosts, pace: Pace::new(), app, inner: Arc::new(inner) }
+        Self { cors, hosts, unbelieved: Unbelieved::new(), pace: Pace::new(), app, inner: Arc::new(inner) }
     }
 
     async fn answer(&self, request: Request) -> Outcome {
@@ -109,6 +111,7 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let request_id = RequestId::choose(request.headers().get(X_REQUEST_ID), &self.app.random);
         let origin = self.cors.listed_origin(request.headers());
+        self.unbelieved.notice(&request, &self.app.trusted_proxies);
         let asked = Asked::of(&request, &self.app);
         let metrics = self.app.metrics.as_ref();
         // Nobody looks at the clock for nothing.

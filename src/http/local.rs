@@ -12,7 +12,7 @@ use poem::{Addr, FromRequest, Request, RequestBody};
 use super::body::single;
 use crate::kernel::host::Host;
 
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(super) const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// `X-Forwarded-For`, `-Host`, `-Proto` and whatever else proxies add.
 const X_FORWARDED: &str = "x-forwarded";
 

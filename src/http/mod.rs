@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller;
 mod cors;
 pub mod envelope;
+mod forwarded;
 mod health;
 pub(crate) mod host;
 mod json_object;

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::kernel::origin::{Origin, Source, UserAgent};
 use crate::kernel::rate_limit::Standings;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl<'a> FromRequest<'a> for Origin {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {

@@ -40,6 +40,21 @@ impl Source {
         self.0.is_loopback()
     }
 
+    /// Whether it is this machine or in a network that is not the internet's (RFC 1918, 3927, 4193, 4291, 6598): where
+    /// proxies call from.
+    #[must_use]
+    pub fn is_private(self) -> bool {
+        match self.0 {
+            IpAddr::V4(address) => {
+                let is_shared = address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64;
+                address.is_loopback() || address.is_private() || address.is_link_local() || is_shared
+            }
+            IpAddr::V6(address) => {
+                address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+            }
+        }
+    }
+
     /// Whom to count calls against: an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber has.
     #[must_use]
     pub fn network(self) -> Self {
@@ -177,6 +192,25 @@ mod tests {
         assert_eq!(network("203.0.113.9"), "203.0.113.9");
         assert_eq!(network("::ffff:203.0.113.9"), "203.0.113.9");
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+
+    #[test]
+    fn proxies_call_from_networks_that_are_not_the_internets() {
+        let is_private = |address: &&str| Source::new(address.parse().unwrap()).is_private();
+        let private = [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.0.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+        ];
+        assert!(private.iter().all(is_private));
+        let public = ["198.51.100.7", "172.32.0.1", "100.128.0.1", "2001:db8::1", "::"];
+        assert!(!public.iter().any(is_private));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::server::{PATIENCE, Server};
+use crate::server::{PATIENCE, Server, until};
 
 /// Sends a head; gives the status that is answered and the whole answer.
 fn send(address: SocketAddr, head: &str) -> (u16, String) {
@@ -131,4 +131,32 @@ fn a_head_that_two_servers_could_read_in_two_ways_is_refused() {
     assert_eq!((absolute("localhost:8020"), absolute("rebound.example")), (200, 421));
     assert_eq!(get(server.address, "/livez", "1.0", ""), 200);
     assert_eq!(get(server.address, "http://rebound.example/livez", "1.0", ""), 421);
+}
+
+#[test]
+fn a_proxy_that_is_not_believed_is_named_in_the_log_once_with_what_to_do() {
+    let told = |arguments: &[&str], lines: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_with(folder.path(), arguments, &[("RUST_LOG", "info,access=info")]);
+        for line in lines {
+            for path in ["/livez", "/api/v1/auth/profile/"] {
+                get(server.address, path, "1.1", &format!("Host: localhost\r\n{line}"));
+            }
+        }
+        // Each call has a line behind those that it caused.
+        until(|| (server.log().matches("answered").count() == 2 * lines.len()).then_some(()));
+        let log = server.log();
+        log.lines().filter(|line| line.contains("is not believed")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let forwarded =
+        ["X-Forwarded-For: 203.0.113.9\r\n", "Forwarded: for=203.0.113.9\r\n", "X-Real-IP: 203.0.113.9\r\n"];
+    for line in forwarded {
+        let lines = told(&[], &[line, line]);
+        assert!(lines.len() == 1 && lines[0].contains("--trusted-proxies 127.0.0.1"), "{line}: {lines:?}");
+    }
+    let trusting = ["--trusted-proxies", "127.0.0.0/8"];
+    assert!(told(&trusting, &forwarded[..1]).is_empty());
+    assert!(told(&[], &["X-Forwarded-Proto: https\r\n"]).is_empty());
+    let lines = told(&trusting, &forwarded[1..]);
+    assert!(lines.len() == 1 && lines[0].contains("have it send X-Forwarded-For"), "{lines:?}");
 }
