@@ -65,7 +65,8 @@ pub fn operations() -> Operations {
 
 /// The whole server as one endpoint, without a network: what tests call.
 pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
-    Envelope::new(app, add_operations(pages(), BASE_PATH, operations()))
+    let pages = pages(&app.settings.public_url);
+    Envelope::new(app, add_operations(pages, BASE_PATH, operations()))
 }
 
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and writes down what was counted.

@@ -51,7 +51,8 @@ pub struct Settings {
     #[command(flatten)]
     pub postgres: PostgresSettings,
 
-    /// Where people reach this server: the start of every link in mail and of every problem's `type`
+    /// Where people reach this server: the start of every link in mail and of every problem's `type`. It may have a path,
+    /// which a proxy in front takes off
     #[arg(long, env = "DOCUMINES_PUBLIC_URL", value_name = "URL", default_value = "http://localhost:8020")]
     pub public_url: PublicUrl,
 

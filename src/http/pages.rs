@@ -1,5 +1,5 @@
 //! Pages and files beside the API: the spec, Swagger UI, and one page for each problem. All embedded; no page needs
-//! another host.
+//! another host. Their links are relative: a proxy may have taken a path off the front.
 
 use std::sync::LazyLock;
 
@@ -13,12 +13,14 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem::web::Path;
 use poem::{Body, Endpoint, Request, Response, Route, handler};
 use poem_openapi::OpenApiService;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::health::{livez, readyz};
 use super::problem::{Code, Problem};
 use super::routes::Methods;
 use super::spec;
+use crate::kernel::public_url::PublicUrl;
 
 /// Neither scripts nor styles may stand in the page. Swagger UI styles its elements by script, which needs no permission.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -42,21 +44,24 @@ const SCRIPTS: [(&str, &str); 5] = [
 ];
 
 /// Everything beside the API.
-pub(crate) fn pages() -> Route {
+pub(crate) fn pages(public_url: &PublicUrl) -> Route {
+    let document = |write: fn(&Value) -> String| {
+        let public_url = public_url.clone();
+        move || write(&spec::served_at(&public_url))
+    };
     let mut route = Route::new();
     for (path, content) in SCRIPTS {
         route = route.at(path, get(File::new(SCRIPT, move || content)));
     }
-    let index = || get(File::new("text/html; charset=utf-8", || include_str!("docs/index.html")));
     route
         .at("/", get(redirect_to_docs))
-        .at("/docs", index())
-        .at("/docs/", index())
+        .at("/docs", get(redirect_to_docs))
+        .at("/docs/", get(File::new("text/html; charset=utf-8", || include_str!("docs/index.html"))))
         .at("/docs/style.css", get(File::new(STYLE, || include_str!("docs/style.css"))))
         .at("/docs/swagger-ui.css", get(File::new(STYLE, || of_swagger_ui("style"))))
         .at("/docs/swagger-ui.js", get(File::new(SCRIPT, || of_swagger_ui("script"))))
-        .at("/openapi.json", get(File::new("application/json", || spec::to_json(&spec::document()))))
-        .at("/openapi.yaml", get(File::new("application/yaml", || spec::to_yaml(&spec::document()))))
+        .at("/openapi.json", get(File::new("application/json", document(spec::to_json))))
+        .at("/openapi.yaml", get(File::new("application/yaml", document(spec::to_yaml))))
         .at("/problems/:code", get(explain))
         .at("/livez", get(livez))
         .at("/readyz", get(readyz))
@@ -69,7 +74,7 @@ fn get(endpoint: impl Endpoint + 'static) -> Methods<poem::endpoint::BoxEndpoint
 
 #[handler]
 fn redirect_to_docs() -> Response {
-    Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "/docs/").finish()
+    Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(LOCATION, "docs/").finish()
 }
 
 /// A file that is made once and served many times; a browser that has it hears 304.
@@ -146,7 +151,7 @@ fn explain(Path(code): Path<String>) -> poem::Result<Response> {
          <style>:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }} \
          body {{ max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}</style>\n</head>\n<body>\n\
          <h1>{title}</h1>\n<p><code>{name}</code>, status {status}</p>\n<p>{explanation}</p>\n\
-         <p><a href=\"/docs/\">The API's documentation</a></p>\n</body>\n</html>\n"
+         <p><a href=\"../docs/\">The API's documentation</a></p>\n</body>\n</html>\n"
     );
     Ok(Response::builder()
         .header(CONTENT_TYPE, "text/html; charset=utf-8")

@@ -26,6 +26,12 @@ impl PublicUrl {
         self.0.host_str().and_then(Host::parse)
     }
 
+    /// Whether a path stands between this and ours, which a proxy in front takes off.
+    #[must_use]
+    pub fn has_path(&self) -> bool {
+        !self.0.path().trim_end_matches('/').is_empty()
+    }
+
     /// Whether it is scheme, host and port alone: an origin (RFC 6454).
     #[must_use]
     pub fn is_origin(&self) -> bool {

@@ -14,6 +14,7 @@ mod memory;
 mod postgres;
 #[path = "../shared/postgres_server.rs"]
 mod postgres_server;
+mod proxies;
 #[path = "../shared/seed_walk.rs"]
 mod seed_walk;
 #[path = "../process/server.rs"]

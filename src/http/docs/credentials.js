@@ -1,6 +1,6 @@
 // Spares the newcomer the copying: what an answer gives goes behind "Authorize", and into the bodies that want it next.
 
-import { findOperation } from "/docs/operations.js";
+import { findOperation } from "./operations.js";
 
 const TOKENS = {
   authorise: ({ answer }) => ({ bearer: answer.access_token }),

@@ -1,10 +1,10 @@
-import { accessible, dialog } from "/docs/accessible.js";
-import { credentials } from "/docs/credentials.js";
-import { welcome } from "/docs/welcome.js";
+import { accessible, dialog } from "./accessible.js";
+import { credentials } from "./credentials.js";
+import { welcome } from "./welcome.js";
 
 SwaggerUIBundle({
   dom_id: "#ui",
-  url: "/openapi.json",
+  url: new URL("../openapi.json", import.meta.url).href,
   plugins: [accessible, dialog, credentials, welcome],
   deepLinking: true,
   displayRequestDuration: true,

@@ -1,7 +1,7 @@
 // Greets a newcomer above the operations: four steps, ticked off as they are done. Folded, it stays folded.
 
-import { forget } from "/docs/credentials.js";
-import { findOperation } from "/docs/operations.js";
+import { forget } from "./credentials.js";
+import { findOperation } from "./operations.js";
 
 const FOLDED = "welcome-folded";
 const CREDENTIALS = ["clientId", "clientSecret", "bearer"];

@@ -69,7 +69,7 @@ codes! {
     PasswordResetRequired = "password_reset_required", FORBIDDEN, "Only a password reset opens the login",
         "Too many logins with this e-mail address have failed in a row. Whoever owns it sets a new password: ask for a reset. The answer is the same whether or not there is an account.";
     NotFound = "not_found", NOT_FOUND, "Nothing is here",
-        "There is no such path. The API's paths are listed at /docs/.";
+        "There is no such path. The API's documentation lists those that there are.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
         "The path exists, but not for this method. The header Allow lists those that it takes.";
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body did not arrive in time",

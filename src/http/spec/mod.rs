@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::body::JSON;
 use super::problem::{Code, PROBLEM_JSON};
 use super::query::FORM;
+use crate::kernel::public_url::PublicUrl;
 use crate::server::{Operations, operations};
 
 /// Where the operations are.
@@ -41,6 +42,18 @@ client as `X-Client-ID` and `X-Client-Secret`, the token as `Authorization: Bear
 Errors are problem details (RFC 9457): programs tell them apart by `code`, and `type` leads to an explanation. Every
 answer carries the header `X-Request-ID`; quote it when you report a problem. A path answers with and without its
 trailing slash.";
+
+/// The document as a server at `public_url` hands it out. Paths below a host's root are found from wherever the document
+/// came from; where a proxy takes a path off the front, they are relative to that.
+#[must_use]
+pub fn served_at(public_url: &PublicUrl) -> Value {
+    let mut document = document();
+    if public_url.has_path() {
+        document["servers"][0]["url"] = format!(".{BASE_PATH}").into();
+        document["externalDocs"]["url"] = format!("{public_url}/docs/").into();
+    }
+    document
+}
 
 /// The document.
 ///

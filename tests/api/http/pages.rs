@@ -2,6 +2,7 @@ use documines_auth::http::problem::Code;
 use documines_auth::http::spec;
 use documines_auth::metrics;
 use poem::http::Method;
+use url::Url;
 
 use crate::support::answer::Answer;
 use crate::support::schema::document;
@@ -11,8 +12,7 @@ async fn get(app: &TestApp, path: &str) -> Answer {
     app.anon().page(Method::GET, path).send().await
 }
 
-const FILES: [(&str, &str); 12] = [
-    ("/docs", "text/html; charset=utf-8"),
+const FILES: [(&str, &str); 11] = [
     ("/docs/", "text/html; charset=utf-8"),
     ("/docs/accessible.js", "text/javascript; charset=utf-8"),
     ("/docs/credentials.js", "text/javascript; charset=utf-8"),
@@ -29,8 +29,11 @@ const FILES: [(&str, &str); 12] = [
 #[tokio::test]
 async fn the_root_leads_to_the_documentation() {
     let app = TestApp::start().await;
-    let answer = get(&app, "/").await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (307, Some("/docs/")));
+    for path in ["/", "/docs"] {
+        let answer = get(&app, path).await;
+        // Relative: a proxy may have taken a path off.
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (307, Some("docs/")), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -49,16 +52,61 @@ async fn each_file_has_its_media_type_and_a_policy_without_outside_hosts() {
 #[tokio::test]
 async fn the_documentation_loads_nothing_from_another_host() {
     let app = TestApp::start().await;
-    let page = get(&app, "/docs/").await;
-    let loaded: Vec<&str> =
-        page.text().split(['"', '\'']).filter(|text| text.starts_with('/') || text.contains("//")).collect();
-    assert!(!loaded.is_empty());
-    for path in loaded {
-        assert!(path.starts_with('/') && !path.starts_with("//"), "{path}");
-        assert_eq!(get(&app, path).await.status, 200, "{path}");
+    for path in linked(&app, "http://localhost:8020").await {
+        assert!(path.starts_with('/'), "{path}");
+        assert_eq!(get(&app, &path).await.status, 200, "{path}");
     }
-    assert!(get(&app, "/docs/start.js").await.text().contains("url: \"/openapi.json\""));
     assert!(!get(&app, "/docs/swagger-ui.css").await.text().contains("url(http"));
+}
+
+/// What the documentation, its files and a problem's page lead to, in a browser that finds the server at `public_url`: the
+/// path behind that, or the whole URL where it is another.
+async fn linked(app: &TestApp, public_url: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in [
+        "/docs/",
+        "/docs/start.js",
+        "/docs/welcome.js",
+        "/docs/credentials.js",
+        "/docs/style.css",
+        "/problems/internal",
+    ] {
+        let page = get(app, path).await;
+        let text = page.text();
+        let marks = ["href=\"", "src=\"", "from \"", "url(\"", "URL(\""];
+        let starts = marks.iter().flat_map(|mark| text.match_indices(mark).map(|(at, mark)| at + mark.len()));
+        let links: Vec<&str> = starts.filter_map(|start| text[start..].split('"').next()).collect();
+        let base = Url::parse(&format!("{public_url}{path}")).unwrap();
+        let urls =
+            links.iter().filter(|link| !link.starts_with("data:")).map(|link| base.join(link).unwrap().to_string());
+        found.extend(urls.map(|url| url.strip_prefix(public_url).map(str::to_owned).unwrap_or(url)));
+    }
+    assert!(found.iter().any(|path| path == "/openapi.json") && found.len() > 10, "{found:?}");
+    found
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_takes_a_path_off_every_link_leads_to_where_it_should() {
+    let public_url = "https://example.com/accounts";
+    let app = TestApp::start_with(&[&format!("--public-url={public_url}/")]).await;
+    for path in linked(&app, public_url).await {
+        assert!(path.starts_with('/'), "{path} is outside of {public_url}");
+        assert_eq!(get(&app, &path).await.status, 200, "{path}");
+    }
+    for path in ["/", "/docs"] {
+        let location = get(&app, path).await.header("location").unwrap().to_owned();
+        let target = Url::parse(&format!("{public_url}{path}")).unwrap().join(&location).unwrap();
+        assert_eq!(target.as_str(), format!("{public_url}/docs/"), "{path}");
+    }
+    let document = get(&app, "/openapi.json").await;
+    assert_eq!(get(&app, "/openapi.yaml").await.text(), spec::to_yaml(&document.json()));
+    let server = document.json()["servers"][0]["url"].as_str().unwrap().to_owned();
+    // From the server's own address, too.
+    for front in [public_url, "http://127.0.0.1:8020"] {
+        let base = Url::parse(&format!("{front}/openapi.json")).unwrap();
+        assert_eq!(base.join(&server).unwrap().as_str(), format!("{front}/api/v1/auth"));
+    }
+    assert_eq!(document.json()["externalDocs"]["url"], format!("{public_url}/docs/"));
 }
 
 #[tokio::test]
