@@ -90,7 +90,7 @@ impl App {
         let metrics = settings.metrics_listen.map(|_| Metrics::default());
         let throttle = Throttle::new(settings.rate_limits == Switch::On, &sealer);
         Ok(Self {
-            trusted_proxies: settings.trusted_proxies.iter().copied().collect(),
+            trusted_proxies: settings.trusted_proxies.iter().flatten().copied().collect(),
             settings,
             clock,
             random,
@@ -159,11 +159,24 @@ impl App {
 /// # Errors
 /// Where it cannot be made.
 pub fn make_private_folder(folder: &Path) -> Result<(), BadSetting> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| BadSetting::new("--data-dir", format!("cannot make {}: {error}", folder.display())))
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+        let reason = what_is_in_the_way(folder).unwrap_or_else(|| error.to_string());
+        BadSetting::new("--data-dir", format!("cannot make {}: {reason}", folder.display()))
+    })
+}
+
+/// What stands where the folder or one above it should be; the system says of it but "File exists".
+fn what_is_in_the_way(folder: &Path) -> Option<String> {
+    let there = folder.ancestors().find(|path| path.symlink_metadata().is_ok())?;
+    match (there.metadata(), fs::read_link(there)) {
+        (Err(_), Ok(target)) => Some(format!(
+            "{} is a link to {}, which is not there; make that folder, or remove the link",
+            there.display(),
+            target.display()
+        )),
+        (Ok(found), _) if !found.is_dir() => Some(format!("{} is no folder", there.display())),
+        _ => None,
+    }
 }
 
 /// Writes a file whole or not at all, for the owner's eyes alone, and onto the disk.

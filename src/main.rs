@@ -179,14 +179,14 @@ fn parse_arguments() -> Task {
     let command = Cli::command()
         .override_usage("documines-auth [COMMAND] [SETTINGS]")
         .after_help(settings_help())
-        .mut_subcommands(ignore_empty_variables);
+        .mut_subcommands(forgiving);
     let parsed = command.try_get_matches_from(arguments);
     let task = parsed.and_then(|matches| <Cli as clap::FromArgMatches>::from_arg_matches(&matches));
     task.map_or_else(|error| refuse(&error), |cli| cli.command)
 }
 
-fn ignore_empty_variables(command: Command) -> Command {
-    command.mut_args(settings::ignore_empty_variable).mut_subcommands(ignore_empty_variables)
+fn forgiving(command: Command) -> Command {
+    command.mut_args(settings::forgiving).mut_subcommands(forgiving)
 }
 
 fn settings_help() -> String {

@@ -14,7 +14,7 @@ use crate::command_error::CommandError;
 use crate::database::Database;
 use crate::kernel::random::Random;
 use crate::kernel::seal::{KeyId, Sealer};
-use crate::settings::{BadSetting, Settings};
+use crate::settings::{BadSetting, Settings, read_secret};
 use crate::store::sealed::{self, CHECK, SealedColumn};
 use crate::store::{StoreError, secret_key};
 
@@ -28,6 +28,7 @@ const BATCH: u64 = 200;
 /// Where they cannot be read, made, or are no keys.
 pub fn sealer(settings: &Settings, random: &Random) -> Result<(Sealer, &'static str), BadSetting> {
     let (flag, keys) = match settings.given_secret_key()? {
+        Some(keys) if settings.secret_key_file.is_some() => ("--secret-key-file", keys),
         Some(keys) => ("--secret-key", keys),
         None => ("--data-dir", read_or_make(&file(settings), random)?),
     };
@@ -167,8 +168,7 @@ fn parse(flag: &'static str, keys: &SecretString) -> Result<Sealer, BadSetting> 
 }
 
 fn read(file: &Path) -> Result<SecretString, BadSetting> {
-    let keys = Zeroizing::new(fs::read_to_string(file).map_err(|error| refuse_file(file, &error))?);
-    Ok(keys.as_str().into())
+    read_secret("--data-dir", file)
 }
 
 fn write(file: &Path, keys: &SecretString) -> Result<(), BadSetting> {

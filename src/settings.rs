@@ -1,5 +1,6 @@
 //! Settings: one struct that is the flags, the environment and `--help` at once. Nothing else reads the environment.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,12 +13,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::kernel::host::AllowedHost;
 use crate::kernel::origin::TrustedNetwork;
+use crate::kernel::page_origin::PageOrigin;
 use crate::kernel::public_url::PublicUrl;
 
+mod address;
+mod list;
 mod parse;
 mod postgres;
 mod reset_token;
 
+pub use list::List;
 pub use postgres::PostgresSettings;
 pub use reset_token::ResetTokenShown;
 
@@ -25,8 +30,9 @@ pub use reset_token::ResetTokenShown;
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true)]
 pub struct Settings {
-    /// Address and port to listen on
-    #[arg(long, env = "DOCUMINES_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8020")]
+    /// Address (or name) and port to listen on
+    #[arg(long, env = "DOCUMINES_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8020",
+          value_parser = address::address)]
     pub listen: SocketAddr,
 
     /// How many connections one source may have at once, at most half of all: an IPv4 address or an IPv6 /64, but for
@@ -58,8 +64,8 @@ pub struct Settings {
 
     /// Further hosts that requests may name, separated by commas, beside localhost, IP addresses and the host of
     /// --public-url; * for any. By default none while --listen is a loopback address, else any
-    #[arg(long, env = "DOCUMINES_ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
-    pub allowed_hosts: Vec<AllowedHost>,
+    #[arg(long, env = "DOCUMINES_ALLOWED_HOSTS", value_name = "HOSTS")]
+    pub allowed_hosts: Vec<List<AllowedHost>>,
 
     /// Mail server: smtps://user:password@host (TLS), smtp://user:password@host (STARTTLS; on loopback where it is
     /// offered); by default mail is written to files in --data-dir
@@ -149,21 +155,21 @@ pub struct Settings {
 
     /// Networks of the proxies in front, in CIDR notation, separated by commas: from these alone is X-Forwarded-For
     /// believed, and the rightmost hop that is not one of them is where a call comes from; none by default
-    #[arg(long, env = "DOCUMINES_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
-    pub trusted_proxies: Vec<TrustedNetwork>,
+    #[arg(long, env = "DOCUMINES_TRUSTED_PROXIES", value_name = "NETWORKS")]
+    pub trusted_proxies: Vec<List<TrustedNetwork>>,
 
     /// How long what happened is kept on the record
     #[arg(long, env = "DOCUMINES_AUDIT_RETENTION", value_name = "DURATION", default_value = "400d",
           value_parser = parse::ttl)]
     pub audit_retention: Duration,
 
-    /// Origins whose pages may call the API from a browser, separated by commas; none by default
-    #[arg(long, env = "DOCUMINES_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',',
-          value_parser = parse::origin)]
-    pub cors_origins: Vec<String>,
+    /// Origins whose pages may call the API from a browser, separated by commas: each by its name, such as
+    /// https://app.example.com or capacitor://localhost; none by default
+    #[arg(long, env = "DOCUMINES_CORS_ORIGINS", value_name = "ORIGINS")]
+    pub cors_origins: Vec<List<PageOrigin>>,
 
     /// Second address, which serves /metrics for Prometheus; off by default
-    #[arg(long, env = "DOCUMINES_METRICS_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "DOCUMINES_METRICS_LISTEN", value_name = "ADDRESS", value_parser = address::address)]
     pub metrics_listen: Option<SocketAddr>,
 
     /// How long a connection may rest between two requests: longer than proxies in front keep theirs. The head of a
@@ -211,8 +217,10 @@ pub enum When {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
     /// It is.
+    #[value(aliases = ["true", "yes", "1"])]
     On,
     /// It is not.
+    #[value(aliases = ["false", "no", "0"])]
     Off,
 }
 
@@ -285,20 +293,30 @@ impl Settings {
     }
 }
 
-/// An argument without its variable where that is set to nothing: files for `docker compose` and the like do so to leave
-/// it unset.
+/// An argument as people use it: words (`on`, `json`) in whatever case, and a variable that is set to nothing as if it
+/// were not set, which files for `docker compose` and the like do to leave it unset.
 #[must_use]
-pub fn ignore_empty_variable(argument: Arg) -> Arg {
+pub fn forgiving(argument: Arg) -> Arg {
     let is_empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    // clap wants to hear it of nothing that has no value.
+    let has_value = argument.get_action().takes_values();
+    let argument = argument.ignore_case(has_value);
     if is_empty { argument.env(Resettable::Reset) } else { argument }
 }
 
+/// What some editors and shells put before a text to say that it is UTF-8 (Unicode, section 23.8).
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The content of a file that holds a secret, without the blanks around it.
 pub(crate) fn read_secret(flag: &'static str, file: &Path) -> Result<SecretString, BadSetting> {
-    let content = std::fs::read_to_string(file)
-        .map(Zeroizing::new)
-        .map_err(|error| BadSetting::new(flag, format!("cannot read {}: {error}", file.display())))?;
-    let secret = SecretString::from(content.trim());
+    let content = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| {
+        let reason = match error.kind() {
+            ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+            _ => error.to_string(),
+        };
+        BadSetting::new(flag, format!("cannot read {}: {reason}", file.display()))
+    })?;
+    let secret = SecretString::from(content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&content).trim());
     if secret.expose_secret().is_empty() {
         return Err(BadSetting::new(flag, format!("{} is empty", file.display())));
     }

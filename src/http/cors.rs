@@ -10,6 +10,8 @@ use poem::http::header::{
 };
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use crate::kernel::page_origin::PageOrigin;
+
 /// What a page may read of an answer's head beyond what the Fetch standard lets it read of any: every header that the API
 /// sends for its callers.
 const EXPOSED: &str = "allow, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id";
@@ -19,8 +21,8 @@ pub(super) struct Cors(Vec<HeaderValue>);
 
 impl Cors {
     /// These and no others.
-    pub(super) fn new(origins: &[String]) -> Self {
-        Self(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
+    pub(super) fn new<'a>(origins: impl IntoIterator<Item = &'a PageOrigin>) -> Self {
+        Self(origins.into_iter().filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok()).collect())
     }
 
     /// The origin of a call, where it is listed.
@@ -75,7 +77,7 @@ mod tests {
             let listed = "https://app.example.com";
             let mut headers = HeaderMap::new();
             headers.insert(ORIGIN, HeaderValue::from_str(&sent).expect("printable"));
-            let found = Cors::new(&[listed.to_owned()]).listed_origin(&headers);
+            let found = Cors::new(&[listed.parse().expect("an origin")]).listed_origin(&headers);
             prop_assert_eq!(found.is_some(), sent == listed);
             prop_assert!(Cors::new(&[]).listed_origin(&headers).is_none());
         }

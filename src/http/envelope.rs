@@ -36,7 +36,7 @@ pub struct Envelope<E> {
 impl<E: Endpoint + 'static> Envelope<E> {
     /// Puts `inner` into the envelope; its handlers find `app` in the request.
     pub fn new(app: Arc<App>, inner: E) -> Self {
-        let cors = Cors::new(&app.settings.cors_origins);
+        let cors = Cors::new(app.settings.cors_origins.iter().flatten());
         let hosts = Hosts::of(&app.settings, app.settings.listen);
         Self { cors, hosts, unbelieved: Unbelieved::new(), pace: Pace::new(), app, inner: Arc::new(inner) }
     }

@@ -30,7 +30,7 @@ impl Hosts {
     /// listener that other machines reach has names that are not known here, so it answers under any unless told
     /// otherwise.
     pub(crate) fn of(settings: &Settings, address: SocketAddr) -> Self {
-        let mut allowed = settings.allowed_hosts.clone();
+        let mut allowed: Vec<_> = settings.allowed_hosts.iter().flatten().cloned().collect();
         if allowed.is_empty() && !address.ip().to_canonical().is_loopback() {
             allowed.push(AllowedHost::Any);
         }

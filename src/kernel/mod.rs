@@ -10,6 +10,7 @@ pub mod host;
 pub mod keys;
 pub mod origin;
 pub mod page;
+pub mod page_origin;
 pub mod password;
 pub mod phone_number;
 pub mod preferences;

@@ -31,19 +31,13 @@ impl PublicUrl {
     pub fn has_path(&self) -> bool {
         !self.0.path().trim_end_matches('/').is_empty()
     }
-
-    /// Whether it is scheme, host and port alone: an origin (RFC 6454).
-    #[must_use]
-    pub fn is_origin(&self) -> bool {
-        self.0.path() == "/"
-    }
 }
 
 impl FromStr for PublicUrl {
     type Err = Invalid;
 
     fn from_str(raw: &str) -> Result<Self, Invalid> {
-        let url = Url::parse(raw).map_err(|_| Invalid::because("must be a URL"))?;
+        let url = Url::parse(raw).map_err(|_| Invalid::because("must be a URL such as https://auth.example.com"))?;
         let is_plain = url.query().is_none() && url.fragment().is_none();
         let is_plain = is_plain && url.username().is_empty() && url.password().is_none();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_plain {

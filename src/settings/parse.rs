@@ -5,18 +5,8 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 
-use crate::kernel::public_url::PublicUrl;
-
 const MINUTE: Duration = Duration::from_secs(60);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-pub(super) fn origin(raw: &str) -> Result<String, String> {
-    match raw.parse::<PublicUrl>() {
-        // Browsers send it without a slash at the end, and the comparison is to the letter.
-        Ok(url) if url.is_origin() => Ok(url.to_string()),
-        _ => Err("must be an origin such as https://app.example.com, without a path".to_owned()),
-    }
-}
 
 pub(super) fn mailbox(raw: &str) -> Result<Mailbox, String> {
     let mailbox: Option<Mailbox> = raw.parse().ok();
@@ -41,6 +31,7 @@ pub(super) fn ttl(raw: &str) -> Result<Duration, String> {
 }
 
 fn duration(raw: &str, sane: RangeInclusive<Duration>, in_words: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(raw).map_err(|error| error.to_string())?;
+    let duration = humantime::parse_duration(raw.trim())
+        .map_err(|error| format!("{error}; write it as in 90s, 15m, 24h or 30d"))?;
     if sane.contains(&duration) { Ok(duration) } else { Err(format!("must be {in_words}")) }
 }

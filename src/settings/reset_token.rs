@@ -36,7 +36,7 @@ impl Settings {
             (self.smtp_url.is_some() || self.smtp_url_file.is_some(), "mail goes out by --smtp-url"),
             (!self.listens_on_loopback(), "--listen is not a loopback address"),
             (!self.public_url.host().is_some_and(|host| host.is_loopback()), "--public-url is not a loopback host"),
-            (!self.trusted_proxies.is_empty(), "--trusted-proxies names a proxy"),
+            (self.trusted_proxies.iter().flatten().next().is_some(), "--trusted-proxies names a proxy"),
         ];
         match self.reset_token_in_response {
             When::Always => ResetTokenShown::ToEveryone,

@@ -23,6 +23,7 @@ mod outage;
 mod seed_walk;
 mod server;
 mod settings;
+mod settings_forms;
 mod stopping;
 mod unread;
 mod walk;

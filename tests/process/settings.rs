@@ -8,7 +8,7 @@ use crate::server::{Server, run};
 
 /// Asserts that it ends at once, not well, with one line that names `name`.
 #[track_caller]
-fn refused(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], name: &str) -> String {
+pub(crate) fn refused(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], name: &str) -> String {
     let output = run(folder, arguments, environment);
     let line = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success(), "{arguments:?} {environment:?} was taken");
@@ -197,8 +197,17 @@ fn an_address_in_use_is_named() {
 fn a_data_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
-    for data_dir in ["file", "file/data"] {
-        refused(folder.path(), &["--data-dir", data_dir], &[], "--data-dir");
+    std::os::unix::fs::symlink("not-there", folder.path().join("dangling")).unwrap();
+    for (data_dir, words) in [
+        ("file", "file is no folder"),
+        ("file/data", "file is no folder"),
+        ("dangling", "dangling is a link to not-there, which is not there"),
+        ("dangling/data", "dangling is a link to not-there, which is not there"),
+    ] {
+        for command in ["serve", "migrate"] {
+            let line = refused(folder.path(), &[command, "--data-dir", data_dir], &[], "--data-dir");
+            assert!(line.contains(words), "{line}");
+        }
     }
 }
 
