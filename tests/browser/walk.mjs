@@ -5,7 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
-import { startServer } from "./server.mjs";
+import { startBehindAPath, startServer } from "./server.mjs";
 import { authorise, execute, openPage, operation, stored } from "./swagger.mjs";
 
 const [binary, artefacts] = process.argv.slice(2).map((path) => resolve(path));
@@ -150,15 +150,28 @@ async function look({ page }, name) {
   assert.equal(await page.locator(".welcome").evaluate((details) => details.open), false, "folded, it stays folded");
 }
 
+/** The links of the page, and "Execute": both have to stay below the path. */
+async function behindAPath({ page }) {
+  assert.equal((await execute(page, "signup", { username: "walker", email: "walker@example.com" })).status, 201);
+  assert.equal((await execute(page, "login")).status, 200);
+  assert.equal((await execute(page, "getProfile")).status, 200);
+  const origin = page.url().split("/docs/")[0];
+  const links = await page.locator("#ui .info a[href]").evaluateAll((all) => all.map(({ href }) => href));
+  const ours = links.filter((link) => link.startsWith(new URL(origin).origin) && !link.includes("#"));
+  assert.ok(ours.length > 0);
+  for (const link of ours) assert.equal((await page.request.get(link)).status(), 200, link);
+}
+
 await mkdir(artefacts, { recursive: true });
 const server = await startServer(binary);
+const behind = await startBehindAPath(binary);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
 });
 try {
-  const step = async (name, options, run) => {
-    const opened = await openPage(browser, server.origin, options);
+  const step = async (name, options, run, origin = server.origin) => {
+    const opened = await openPage(browser, origin, options);
     try {
       const result = await run(opened);
       assert.deepEqual(opened.complaints, []);
@@ -173,6 +186,7 @@ try {
   };
   const { result: credentials, storageState } = await step("the walk", { viewport: DESK }, walk);
   await step("credentials by hand", { viewport: DESK, storageState }, (opened) => byHand(opened, credentials));
+  await step("behind a path", { viewport: DESK }, behindAPath, behind.origin);
   await step("the keyboard", { viewport: DESK, storageState }, (opened) => byKeyboard(opened, credentials));
   for (const [device, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     for (const colorScheme of ["light", "dark"]) {
@@ -183,4 +197,5 @@ try {
 } finally {
   await browser.close();
   await server.stop();
+  await behind.stop();
 }
