@@ -43,11 +43,13 @@ Errors are problem details (RFC 9457): programs tell them apart by `code`, and `
 answer carries the header `X-Request-ID`; quote it when you report a problem. A path answers with and without its
 trailing slash.";
 
-/// The document as a server at `public_url` hands it out. Paths below a host's root are found from wherever the document
-/// came from; where a proxy takes a path off the front, they are relative to that.
+/// The document as a server at `public_url` hands it out: its calls and examples name that. Where a proxy takes a path off
+/// the front, the operations are found relative to the document.
 #[must_use]
 pub fn served_at(public_url: &PublicUrl) -> Value {
-    let mut document = document();
+    let by_default = answers::public_url().to_string();
+    let text = document().to_string().replace(&by_default, &public_url.to_string());
+    let mut document: Value = serde_json::from_str(&text).expect("a URL has nothing that JSON would escape");
     if public_url.has_path() {
         document["servers"][0]["url"] = format!(".{BASE_PATH}").into();
         document["externalDocs"]["url"] = format!("{public_url}/docs/").into();

@@ -107,6 +107,8 @@ async fn behind_a_proxy_that_takes_a_path_off_every_link_leads_to_where_it_shoul
         assert_eq!(base.join(&server).unwrap().as_str(), format!("{front}/api/v1/auth"));
     }
     assert_eq!(document.json()["externalDocs"]["url"], format!("{public_url}/docs/"));
+    assert!(document.text().contains(&format!("curl {public_url}/api/v1/auth/profile/")));
+    assert!(!document.text().contains("localhost:8020"));
 }
 
 #[tokio::test]
