@@ -46,7 +46,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
 
     /// Database; by default the SQLite file auth.db in --data-dir, made if it is missing; postgres://… for several nodes
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = parse::secret)]
     pub database_url: Option<SecretString>,
 
     /// File that holds the database's URL, instead of --database-url
@@ -69,7 +69,7 @@ pub struct Settings {
 
     /// Mail server: smtps://user:password@host (TLS), smtp://user:password@host (STARTTLS; on loopback where it is
     /// offered); by default mail is written to files in --data-dir
-    #[arg(long, env = "DOCUMINES_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "DOCUMINES_SMTP_URL", value_name = "URL", hide_env_values = true, value_parser = parse::secret)]
     pub smtp_url: Option<SecretString>,
 
     /// File that holds the mail server's URL, instead of --smtp-url
@@ -92,7 +92,7 @@ pub struct Settings {
 
     /// Key that seals what must be read back: 32 bytes in base64; by default made once into secret.key in
     /// --data-dir. Of several, with commas between, the first seals and all open
-    #[arg(long, env = "DOCUMINES_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    #[arg(long, env = "DOCUMINES_SECRET_KEY", value_name = "KEY", hide_env_values = true, value_parser = parse::secret)]
     pub secret_key: Option<SecretString>,
 
     /// File that holds the secret key, instead of --secret-key
@@ -305,7 +305,7 @@ pub fn forgiving(argument: Arg) -> Arg {
 }
 
 /// What some editors and shells put before a text to say that it is UTF-8 (Unicode, section 23.8).
-const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The content of a file that holds a secret, without the blanks around it.
 pub(crate) fn read_secret(flag: &'static str, file: &Path) -> Result<SecretString, BadSetting> {

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::transport::Failure;
-use crate::settings::BadSetting;
+use crate::settings::{BYTE_ORDER_MARK, BadSetting};
 
 /// A mail server, and how to speak to it.
 pub(super) struct Smtp {
@@ -206,8 +206,10 @@ fn parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, BadSe
     if let Some(file) = ca_file {
         let refuse = |reason: String| BadSetting::new("--smtp-ca-file", reason);
         let pem = std::fs::read(file).map_err(|error| refuse(format!("cannot read {}: {error}", file.display())))?;
+        // Or the line below it would be none that begins a certificate.
+        let pem = pem.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&pem);
         let no_certificate = || refuse(format!("there is no certificate (PEM) in {}", file.display()));
-        let certificate = Certificate::from_pem(&pem).map_err(|_| no_certificate())?;
+        let certificate = Certificate::from_pem(pem).map_err(|_| no_certificate())?;
         if !pem.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
             return Err(no_certificate());
         }

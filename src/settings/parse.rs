@@ -1,14 +1,23 @@
 //! Settings as people write them, read into what they mean.
 
+use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
+use secrecy::SecretString;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// A variable that comes from a file has a line end behind it.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that can fail")]
+pub(super) fn secret(raw: &str) -> Result<SecretString, Infallible> {
+    Ok(raw.trim().into())
+}
+
 pub(super) fn mailbox(raw: &str) -> Result<Mailbox, String> {
+    let raw = raw.trim();
     let mailbox: Option<Mailbox> = raw.parse().ok();
     let mailbox = mailbox.filter(|mailbox| mailbox.email.to_string().is_ascii() && !raw.contains(char::is_control));
     mailbox.ok_or_else(|| "must be an e-mail address, or \"A name <address>\"".to_owned())

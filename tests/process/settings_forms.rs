@@ -97,7 +97,7 @@ async fn switches_and_other_words_are_read_in_the_forms_that_people_use() {
 }
 
 #[tokio::test]
-async fn a_secret_file_may_begin_with_a_byte_order_mark_and_end_in_line_ends() {
+async fn a_secret_may_end_in_line_ends_and_its_file_begin_with_a_byte_order_mark() {
     let folder = tempfile::tempdir().unwrap();
     let marked = |name: &str, content: &str| {
         let file = folder.path().join(name);
@@ -117,6 +117,13 @@ async fn a_secret_file_may_begin_with_a_byte_order_mark_and_end_in_line_ends() {
     server.sign_up("thandi").await;
     assert!(folder.path().join("elsewhere.db").is_file());
     drop(server);
+    let variables = [("DOCUMINES_SECRET_KEY", key.as_str()), ("DATABASE_URL", "sqlite://elsewhere.db?mode=rwc")];
+    for (variable, value) in variables {
+        let other = if variable == "DATABASE_URL" { files[0] } else { files[1] };
+        let (value, from) = (format!("{value}\n"), "accounts@example.com\n");
+        let given = run(folder.path(), &["migrate"], &[(variable, &value), other, ("DOCUMINES_MAIL_FROM", from)]);
+        assert!(given.status.success(), "{variable}: {}", String::from_utf8_lossy(&given.stderr));
+    }
     // The file that a server keeps for itself, edited by hand.
     std::fs::create_dir_all(folder.path().join("data")).unwrap();
     marked("data/secret.key", &key);
