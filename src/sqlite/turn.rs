@@ -23,7 +23,7 @@ use super::Connections;
 use super::group::Group;
 use crate::store::writes::Writes;
 
-/// Callers who share a commit at most: the first waits for the last.
+/// Callers whose turns share a commit at most, with those who undo theirs or write nothing: the first waits for the last.
 const MOST: usize = 16;
 
 /// One caller's hold of a connection. Dropped with a transaction that was not committed, it undoes that.
@@ -139,7 +139,7 @@ impl Turn {
 
     async fn commit_or_leave(mut self, writes: Writes) -> Result<(), DbErr> {
         let has_part = self.state == State::Begun || !writes.is_empty();
-        let leaves = self.group.len() + 1 < MOST && self.connections.is_waited_for();
+        let leaves = self.group.turns() + 1 < MOST && self.connections.is_waited_for();
         let (last, count) = match (leaves, self.group.is_empty()) {
             (false, _) => ("COMMIT", 1),
             (true, true) => ("SAVEPOINT part", 1),
@@ -203,9 +203,10 @@ impl Drop for Turn {
     /// its thread takes one message after the other.
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let group = std::mem::take(&mut self.group);
+        let mut group = std::mem::take(&mut self.group);
         let has_begun = self.state == State::Begun;
-        if !has_begun && !self.is_busy {
+        let is_due = group.pass() >= MOST;
+        if !has_begun && !self.is_busy && !is_due {
             self.connections.put_back(connection, group);
             return;
         }
@@ -218,6 +219,10 @@ impl Drop for Turn {
                 sqlx::query(undo).execute(&mut connection).await.map(|_| ())
             } else {
                 connection.ping().await
+            };
+            let rested = match rested {
+                Ok(()) if is_due => sqlx::query("COMMIT").execute(&mut connection).await.map(|_| group.tell(&Ok(()))),
+                rested => rested,
             };
             // An error may mean no more than that SQLite had undone it by itself, and then the group's other parts too; a
             // new connection is sure to be clean.
