@@ -87,7 +87,7 @@ impl Tally {
 }
 
 /// Writes down what was counted since the last time, in transactions of a few hundred accounts. On PostgreSQL the counts
-/// of accounts whose rows others hold are kept for the next time.
+/// whose account's or session's row another transaction holds are kept for the next time.
 ///
 /// # Errors
 /// Where the database does not take them; what it did not take is kept for the next time.
@@ -122,11 +122,10 @@ fn part(usages: &[Usage]) -> usize {
     part
 }
 
-/// Writes them down, but for those of accounts that others hold, which it returns.
+/// Writes them down, but for those whose account or session another transaction holds, which it returns.
 async fn write(app: &App, usages: &[Usage]) -> Result<Vec<Usage>, StoreError> {
     let tx = app.begin().await?;
-    let held = store::usage::lock_free(&tx, usages).await?;
-    let (held, free): (Vec<_>, Vec<_>) = usages.iter().cloned().partition(|usage| held.contains(&usage.account));
+    let (free, held) = store::usage::lock_free(&tx, usages).await?;
     store::usage::add(&tx, &free).await?;
     app.commit(tx).await?;
     Ok(held)

@@ -1,5 +1,7 @@
 //! What sessions did: calls, activity, time logged in.
 
+use std::collections::HashSet;
+
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::Serialize;
 
@@ -39,27 +41,41 @@ const ROWS_ON_SQLITE: &str = "(SELECT json_extract(value, '$.account') AS accoun
      json_extract(value, '$.session') AS session, json_extract(value, '$.calls') AS calls, \
      json_extract(value, '$.used_at') AS used_at FROM json_each($1)) AS used";
 
-/// Locks the accounts of `usages` that no other transaction holds, until this one ends, and says which accounts are held.
-/// On SQLite none is, for the transaction is the only one that writes. What a removed account did is nobody's business.
-pub async fn lock_free(db: &impl ConnectionTrait, usages: &[Usage]) -> Result<Vec<AccountId>, StoreError> {
+/// Locks the accounts and sessions of `usages` that no other transaction holds, until this one ends. Returns those usages
+/// whose account and session are free, and those of which another transaction holds one. On SQLite all are free, for the
+/// transaction is the only one that writes; so is what was removed, which no statement meets.
+pub async fn lock_free(db: &impl ConnectionTrait, usages: &[Usage]) -> Result<(Vec<Usage>, Vec<Usage>), StoreError> {
     if db.get_database_backend() != DbBackend::Postgres {
-        return Ok(Vec::new());
+        return Ok((usages.to_vec(), Vec::new()));
     }
-    let accounts = "SELECT accounts.id FROM accounts WHERE accounts.id IN (SELECT used.account FROM";
-    let lock = format!("{accounts} {ROWS_ON_POSTGRES}) ORDER BY accounts.id FOR NO KEY UPDATE OF accounts SKIP LOCKED");
-    let locked = ids(db, &lock, usages).await?;
-    let mut wanted: Vec<i64> = usages.iter().map(|usage| usage.account.0).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    if locked.len() == wanted.len() {
-        return Ok(Vec::new());
-    }
-    let mut held = ids(db, &format!("{accounts} {ROWS_ON_POSTGRES})"), usages).await?;
-    held.retain(|id| !locked.contains(id));
-    Ok(held.into_iter().map(AccountId).collect())
+    let accounts = held(db, "accounts", "account", usages, |usage| usage.account.0).await?;
+    let (mut held_ones, free): (Vec<Usage>, _) =
+        usages.iter().cloned().partition(|usage| accounts.contains(&usage.account.0));
+    let sessions = held(db, "sessions", "session", &free, |usage| usage.session.0).await?;
+    let (more, free): (Vec<Usage>, _) = free.into_iter().partition(|usage| sessions.contains(&usage.session.0));
+    held_ones.extend(more);
+    Ok((free, held_ones))
 }
 
-async fn ids(db: &impl ConnectionTrait, sql: &str, usages: &[Usage]) -> Result<Vec<i64>, StoreError> {
+/// Locks the rows of that table that no other transaction holds, and returns the others' ids.
+async fn held(
+    db: &impl ConnectionTrait,
+    table: &str,
+    column: &str,
+    usages: &[Usage],
+    id: impl Fn(&Usage) -> i64,
+) -> Result<HashSet<i64>, StoreError> {
+    let wanted: HashSet<i64> = usages.iter().map(id).collect();
+    let find = format!("SELECT id FROM {table} WHERE id IN (SELECT used.{column} FROM {ROWS_ON_POSTGRES})");
+    let lock = format!("{find} ORDER BY id FOR NO KEY UPDATE SKIP LOCKED");
+    let locked = ids(db, &lock, usages).await?;
+    if locked.len() == wanted.len() {
+        return Ok(HashSet::new());
+    }
+    Ok(ids(db, &find, usages).await?.difference(&locked).copied().collect())
+}
+
+async fn ids(db: &impl ConnectionTrait, sql: &str, usages: &[Usage]) -> Result<HashSet<i64>, StoreError> {
     let rows = db.query_all_raw(statement(db, sql, usages)).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
