@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::App;
 use crate::background::name;
-use crate::store::{AccountId, StoreError, changes};
+use crate::store::{AccountId, StoreError};
 
 /// How often the SQLite file is looked at.
 const LOOK: Duration = Duration::from_millis(400);
@@ -84,7 +84,7 @@ impl Node {
 async fn beat(app: &App, node: &Node) {
     loop {
         // One that fails needs no word: the trust that it would have brought runs out.
-        let _ = changes::send(app.reader(), node.heartbeat()).await;
+        let _ = app.database().tell(&node.heartbeat()).await;
         tokio::time::sleep(HEARTBEAT).await;
     }
 }

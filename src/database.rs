@@ -4,23 +4,24 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqlxError,
-    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 
+use self::postgres::Postgres;
 use crate::command_error::CommandError;
 use crate::journal::Journal;
 use crate::settings::{BadSetting, Location, PostgresSettings};
 use crate::sqlite::{Connections, OthersCommits, PATIENCE};
-use crate::store::StoreError;
-use crate::store::changes::CHANNEL;
 use crate::store::writes::Writes;
+use crate::store::StoreError;
 use crate::transaction::{Direct, Transaction};
 
+mod aside;
 mod postgres;
 
 /// One database: an SQLite file for one process, or PostgreSQL for any number of them.
@@ -39,7 +40,7 @@ enum Kind {
     /// What writes, what reads, and what makes commits durable.
     Sqlite { writer: Connections, readers: Connections, journal: Journal },
     /// One pool for both.
-    Postgres { pool: PgPool, connection: DatabaseConnection },
+    Postgres(Postgres),
 }
 
 /// Connections that read, on SQLite.
@@ -123,10 +124,10 @@ impl Database {
             Location::Url(url) => match url.expose_secret() {
                 url if url.starts_with("sqlite:") => sqlite_options(url).map_err(refuse)?,
                 _ => {
-                    let Kind::Postgres { connection, .. } = Self::open(location).await?.kind else {
+                    let Kind::Postgres(postgres) = Self::open(location).await?.kind else {
                         return Err(refuse("must be PostgreSQL's".to_owned()).into());
                     };
-                    return Ok(connection);
+                    return Ok(postgres.connection);
                 }
             },
         };
@@ -155,10 +156,9 @@ impl Database {
     }
 
     async fn open_postgres(options: PgConnectOptions, limits: Option<PostgresSettings>) -> Result<Self, SqlxError> {
-        let pool = postgres::open(options, limits).await?;
-        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        let direct = Direct::on_postgres(connection.clone());
-        Ok(Self { reader: direct.clone(), writer: direct, kind: Kind::Postgres { pool, connection } })
+        let postgres = Postgres::open(options, limits).await?;
+        let pool = Direct::on_postgres(postgres.connection.clone());
+        Ok(Self { reader: pool.clone(), writer: pool, kind: Kind::Postgres(postgres) })
     }
 
     /// Brings the schema up to date. Any number of nodes may do so at once: they take turns.
@@ -173,8 +173,8 @@ impl Database {
                 alone.close().await?;
                 self.make_durable().await
             }
-            Kind::Postgres { connection, .. } => {
-                let tx = connection.begin().await?;
+            Kind::Postgres(postgres) => {
+                let tx = postgres.connection.begin().await?;
                 tx.execute_unprepared(postgres::WITHOUT_TIMEOUTS).await?;
                 tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
                 Migrator::up(&tx, None).await?;
@@ -191,7 +191,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match &self.kind {
             Kind::Sqlite { writer, .. } => Ok(Transaction::on_sqlite(writer.begin().await?)),
-            Kind::Postgres { connection, .. } => Ok(Transaction::on_postgres(connection.begin().await?)),
+            Kind::Postgres(postgres) => postgres.begin().await,
         }
     }
 
@@ -222,7 +222,7 @@ impl Database {
             Kind::Sqlite { journal, .. } => {
                 journal.sync().await.map_err(|error| StoreError::Unavailable(DbErr::Custom(error.to_string())))
             }
-            Kind::Postgres { .. } => Ok(()),
+            Kind::Postgres(_) => Ok(()),
         }
     }
 
@@ -241,33 +241,40 @@ impl Database {
     /// Whether other nodes may change the database too.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self.kind, Kind::Postgres { .. })
+        matches!(self.kind, Kind::Postgres(_))
     }
 
     /// A connection of its own, which from now on hears what the nodes tell each other; `None` where there is no other node.
-    /// One that hangs when it is given up would be lost to a pool that others use.
     ///
     /// # Errors
     /// Where it cannot be made.
     pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
-        let Kind::Postgres { pool, .. } = &self.kind else { return Ok(None) };
-        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-        let own = options.connect_with(pool.connect_options().as_ref().clone()).await?;
-        let mut listener = PgListener::connect_with(&own).await?;
-        listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await?;
-        Ok(Some(listener))
+        match &self.kind {
+            Kind::Sqlite { .. } => Ok(None),
+            Kind::Postgres(postgres) => Ok(Some(postgres.listen().await?)),
+        }
     }
 
     /// What is another one after each commit that was not this process's; `None` on PostgreSQL, whose nodes tell each other.
     pub(crate) async fn others_commits(&self) -> Result<Option<OthersCommits>, StoreError> {
         match &self.kind {
             Kind::Sqlite { writer, .. } => Ok(Some(writer.others_commits().await?)),
-            Kind::Postgres { .. } => Ok(None),
+            Kind::Postgres(_) => Ok(None),
         }
     }
 
-    /// Connections that are open, and those of them that nobody uses.
+    /// Tells every node `payload` at once, however many callers use the database.
+    ///
+    /// # Errors
+    /// Where the database does not take it.
+    pub async fn tell(&self, payload: &str) -> Result<(), StoreError> {
+        match &self.kind {
+            Kind::Sqlite { .. } => Ok(()),
+            Kind::Postgres(postgres) => postgres.tell(payload).await,
+        }
+    }
+
+    /// Connections for callers that are open, and those of them that nobody uses.
     #[must_use]
     pub fn connections(&self) -> (usize, usize) {
         match &self.kind {
@@ -275,16 +282,19 @@ impl Database {
                 let ((write, idle_to_write), (read, idle_to_read)) = (writer.count(), readers.count());
                 (write + read, idle_to_write + idle_to_read)
             }
-            Kind::Postgres { pool, .. } => (pool.size() as usize, pool.num_idle()),
+            Kind::Postgres(postgres) => postgres.count(),
         }
     }
 
-    /// Answers if the database does, and keeps what it is given.
+    /// Answers if the database does, however many callers use it, and keeps what it is given.
     ///
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.reader.execute_unprepared("SELECT 1").await?;
+        match &self.kind {
+            Kind::Sqlite { .. } => self.reader.execute_unprepared("SELECT 1").await.map(|_| ())?,
+            Kind::Postgres(postgres) => postgres.ping().await?,
+        }
         self.make_durable().await
     }
 
@@ -298,7 +308,7 @@ impl Database {
                 readers.close().await?;
                 writer.close().await?;
             }
-            Kind::Postgres { connection, .. } => connection.close().await?,
+            Kind::Postgres(postgres) => postgres.close().await?,
         }
         Ok(())
     }

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use sea_orm::SqlxError;
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sea_orm::sqlx::{AssertSqlSafe, Executor};
+use sea_orm::{DatabaseConnection, SqlxError, SqlxPostgresConnector, TransactionTrait};
 
+use super::aside::Aside;
 use crate::settings::PostgresSettings;
 use crate::sqlite::PATIENCE;
+use crate::store::StoreError;
+use crate::store::changes::{CHANNEL, NOTIFY};
+use crate::transaction::Transaction;
 
 /// Connections of a command.
 const CONNECTIONS_OF_A_COMMAND: u32 = 16;
@@ -18,9 +22,75 @@ const LONGEST_STATEMENT: Duration = Duration::from_secs(30);
 /// until the database's system gives its connection up.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// A pool for the requests of a server, whose statements end in time, or for a command, whose statements take as long as
-/// they take.
-pub(super) async fn open(options: PgConnectOptions, limits: Option<PostgresSettings>) -> Result<PgPool, SqlxError> {
+/// The connections of one process.
+#[derive(Clone, Debug)]
+pub(super) struct Postgres {
+    pool: PgPool,
+    /// The pool, as sea-orm has it.
+    pub(super) connection: DatabaseConnection,
+    /// What a full pool must not stop: else this node would trust nothing that it remembers, and look as if it was down.
+    heartbeat: Aside,
+    ping: Aside,
+}
+
+impl Postgres {
+    /// For the requests of a server, whose statements end in time, or for a command, whose statements take as long as they
+    /// take.
+    pub(super) async fn open(options: PgConnectOptions, limits: Option<PostgresSettings>) -> Result<Self, SqlxError> {
+        let options = options.application_name("documines-auth");
+        let timeouts = limits.map(|limits| timeouts(limits.lock_timeout)).unwrap_or_default();
+        let aside = || Aside::new(options.clone(), timeouts.clone());
+        let (heartbeat, ping) = (aside(), aside());
+        let pool = open_pool(options, limits, timeouts).await?;
+        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+        Ok(Self { pool, connection, heartbeat, ping })
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
+        Ok(Transaction::on_postgres(self.connection.begin().await?))
+    }
+
+    /// A connection of its own that hears what the nodes tell each other. One that hangs when it is given up would be lost
+    /// to a pool that others use.
+    pub(super) async fn listen(&self) -> Result<PgListener, StoreError> {
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        let own = options.connect_with(self.pool.connect_options().as_ref().clone()).await?;
+        let mut listener = PgListener::connect_with(&own).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    }
+
+    /// Tells every node at once.
+    pub(super) async fn tell(&self, payload: &str) -> Result<(), StoreError> {
+        self.heartbeat.run(NOTIFY, &[CHANNEL, payload]).await
+    }
+
+    /// Answers if the database does.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        if self.pool.is_closed() {
+            return Err(SqlxError::PoolClosed.into());
+        }
+        self.ping.run("SELECT 1", &[]).await
+    }
+
+    /// Connections of the pool that are open, and those of them that nobody uses.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.pool.size() as usize, self.pool.num_idle())
+    }
+
+    pub(super) async fn close(self) -> Result<(), StoreError> {
+        self.heartbeat.close().await?;
+        self.ping.close().await?;
+        Ok(self.connection.close().await?)
+    }
+}
+
+async fn open_pool(
+    options: PgConnectOptions,
+    limits: Option<PostgresSettings>,
+    timeouts: String,
+) -> Result<PgPool, SqlxError> {
     let connections = limits.map_or(CONNECTIONS_OF_A_COMMAND, |limits| limits.database_connections);
     let pool = PgPoolOptions::new()
         .max_connections(connections)
@@ -29,25 +99,21 @@ pub(super) async fn open(options: PgConnectOptions, limits: Option<PostgresSetti
         // Asking before each query would double the round trips. A connection that died is found out by the one
         // query that meets it, which hears 503, and is replaced.
         .test_before_acquire(false);
-    let pool = match limits {
-        Some(limits) => with_timeouts(pool, limits.lock_timeout),
-        None => pool,
-    };
-    pool.connect_with(options.application_name("documines-auth")).await
+    let pool = pool.after_connect(move |connection, _| {
+        let timeouts = AssertSqlSafe(timeouts.clone());
+        Box::pin(async move { connection.execute(timeouts).await.map(|_| ()) })
+    });
+    pool.connect_with(options).await
 }
 
-/// Has each connection set its timeouts when it is made. PgBouncer refuses them as parameters of the connection itself.
-fn with_timeouts(pool: PgPoolOptions, lock_timeout: Duration) -> PgPoolOptions {
+/// What each connection of a server begins with. PgBouncer refuses these as parameters of the connection itself.
+fn timeouts(lock_timeout: Duration) -> String {
     let timeouts = [
         ("lock_timeout", lock_timeout),
         ("statement_timeout", lock_timeout + LONGEST_STATEMENT),
         ("idle_in_transaction_session_timeout", LONGEST_PAUSE),
     ];
-    let sql: String = timeouts.map(|(name, limit)| format!("SET {name} = {};", limit.as_millis())).concat();
-    pool.after_connect(move |connection, _| {
-        let sql = AssertSqlSafe(sql.clone());
-        Box::pin(async move { connection.execute(sql).await.map(|_| ()) })
-    })
+    timeouts.map(|(name, limit)| format!("SET {name} = {};", limit.as_millis())).concat()
 }
 
 /// What a transaction begins with that may take as long as it takes.

@@ -12,7 +12,7 @@ pub struct PostgresSettings {
           value_parser = super::parse::lock_timeout)]
     pub lock_timeout: Duration,
 
-    /// How many connections to PostgreSQL requests share
+    /// How many connections to PostgreSQL requests share; a node uses three more beside these
     #[arg(long, env = "DOCUMINES_DATABASE_CONNECTIONS", value_name = "COUNT", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(4..=1_000))]
     pub database_connections: u32,

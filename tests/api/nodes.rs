@@ -8,6 +8,7 @@ use documines_auth::app::App;
 use documines_auth::kernel::clock::Clock;
 use documines_auth::kernel::random::Random;
 use futures_util::future::{join, join_all};
+use poem::http::Method;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
@@ -333,6 +334,49 @@ async fn a_change_shows_within_a_second_on_a_node_whose_listening_connection_han
         relay.be_mute(false);
     }
     until_it_remembers(&b, &session.caller).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_node_whose_pool_is_full_trusts_what_it_remembers_and_is_ready() {
+    let node = node(&own_database().await, &["--database-connections=4"]).await;
+    let caller = node.sign_up("thandi").await.log_in().await.caller;
+    until_it_remembers(&node, &caller).await;
+    let taken = join_all((0..4).map(|_| node.app.begin())).await;
+    assert!(taken.iter().all(Result::is_ok));
+    let start = Instant::now();
+    while start.elapsed() < seconds(3) {
+        let asked = Instant::now();
+        caller.get_profile().await.expect(200);
+        assert_eq!(node.anon().page(Method::GET, "/readyz").send().await.status, 200);
+        assert!(asked.elapsed() < seconds(1), "{:?}", asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(taken);
+    // The same at the next change.
+    move_to(&caller, 1).await;
+    until(PROMISE, "it shows", async || shows(&node, &caller, 1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_node_is_not_ready_while_its_database_is_silent_and_soon_after_is_again() {
+    let database = own_database().await;
+    let relay = Relay::to(&database.url()).await;
+    let node = node(&database, &[&format!("--database-url={}", relay.url())]).await;
+    let caller = node.sign_up("thandi").await.log_in().await.caller;
+    let is_ready = async || node.anon().page(Method::GET, "/readyz").send().await.status == 200;
+    for _ in 0..2 {
+        until_it_remembers(&node, &caller).await;
+        assert!(is_ready().await);
+        relay.be_silent(true);
+        let asked = Instant::now();
+        assert!(!is_ready().await);
+        assert!(asked.elapsed() < seconds(3), "{:?}", asked.elapsed());
+        relay.be_silent(false);
+        until(seconds(3), "it is ready", is_ready).await;
+    }
+    until_it_remembers(&node, &caller).await;
 }
 
 #[tokio::test]

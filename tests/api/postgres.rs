@@ -2,18 +2,20 @@
 
 use std::io::Write;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use migration::{Migrator, MigratorTrait};
+use poem::http::Method;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
-use crate::support::TestApp;
 use crate::support::postgres::{self, TestDatabase, VARIABLE, maintenance_url};
 use crate::support::postgres_server::Postgres;
+use crate::support::{TestApp, seconds};
 
 const WHOLE_SUITE: &str = "postgres::the_whole_suite_passes_on_postgres";
 
-/// Each test's servers hold up to 17 connections each, of the 400 that there are.
+/// Each test's servers hold up to 19 connections each, of the 400 that there are.
 const TESTS_AT_ONCE: &str = "--test-threads=8";
 
 #[test]
@@ -73,6 +75,26 @@ async fn ten_nodes_may_migrate_a_fresh_database_at_once() {
     join_all((0..10).map(|_| start())).await;
     let database = postgres::open(&empty.url()).await;
     assert!(columns(database.reader()).await.contains(&"accounts.email text".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs on PostgreSQL, as part of the whole suite there"]
+async fn a_node_uses_three_connections_beside_its_pool() {
+    let database = TestDatabase::migrated().await.unwrap();
+    let node = TestApp::start_node(&database, &["--database-connections=4"]).await;
+    node.hear_the_others();
+    let open = "SELECT count(*) AS number FROM pg_stat_activity \
+                WHERE datname = current_database() AND application_name = 'documines-auth'";
+    // All of the pool's but one, which counts.
+    let taken = join_all((0..3).map(|_| node.app.begin())).await;
+    join_all((0..16).map(|_| node.anon().page(Method::GET, "/readyz").send())).await;
+    // One of the three hears the other nodes, one tells them, one asks whether the database is there.
+    let start = Instant::now();
+    while node.number(open).await < 4 + 3 && start.elapsed() < seconds(10) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(node.number(open).await, 4 + 3);
+    assert!(taken.iter().all(Result::is_ok));
 }
 
 #[tokio::test]
