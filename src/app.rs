@@ -24,7 +24,7 @@ use crate::secret_key;
 use crate::session::identity::Identities;
 use crate::settings::{BadSetting, Settings, Switch};
 use crate::store::writes::Writes;
-use crate::store::{StoreError, accounts};
+use crate::store::{LockedRow, StoreError, accounts};
 use crate::throttle::Throttle;
 use crate::transaction::{Direct, Transaction};
 use crate::usage::Tally;
@@ -110,12 +110,21 @@ impl App {
         })
     }
 
-    /// Begins a transaction that will write.
+    /// Begins a transaction that will write, and locks neither an account nor a counter.
     ///
     /// # Errors
     /// Where the database gives none in time.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.db.begin().await
+    }
+
+    /// Begins a transaction that will lock these rows: name all of them, for callers who want the same row wait for each
+    /// other here and not on the database's connections. End it before you begin another.
+    ///
+    /// # Errors
+    /// Where the database gives none in time, or too many callers want one of the rows.
+    pub async fn begin_locking(&self, rows: impl IntoIterator<Item = LockedRow>) -> Result<Transaction, StoreError> {
+        self.db.begin_locking(rows).await
     }
 
     /// Commits: when this returns, what was written is on the disk.

@@ -18,10 +18,11 @@ use crate::journal::Journal;
 use crate::settings::{BadSetting, Location, PostgresSettings};
 use crate::sqlite::{Connections, OthersCommits, PATIENCE};
 use crate::store::writes::Writes;
-use crate::store::StoreError;
+use crate::store::{LockedRow, StoreError};
 use crate::transaction::{Direct, Transaction};
 
 mod aside;
+pub(crate) mod lines;
 mod postgres;
 
 /// One database: an SQLite file for one process, or PostgreSQL for any number of them.
@@ -37,9 +38,7 @@ pub struct Database {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// What writes, what reads, and what makes commits durable.
     Sqlite { writer: Connections, readers: Connections, journal: Journal },
-    /// One pool for both.
     Postgres(Postgres),
 }
 
@@ -178,20 +177,27 @@ impl Database {
                 tx.execute_unprepared(postgres::WITHOUT_TIMEOUTS).await?;
                 tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
                 Migrator::up(&tx, None).await?;
-                self.commit(Transaction::on_postgres(tx)).await
+                self.commit(Transaction::on_postgres(tx, None)).await
             }
         }
     }
 
-    /// Begins a transaction that will write. On SQLite it has the database to itself; on PostgreSQL, rules lock the
-    /// account that they concern.
+    /// Begins a transaction that will write, and locks no row that many may want. On SQLite it has the database to itself.
     ///
     /// # Errors
     /// Where no connection comes free in time.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        self.begin_locking([]).await
+    }
+
+    /// Begins a transaction that will lock these rows. On PostgreSQL callers who want the same row wait for each other here.
+    ///
+    /// # Errors
+    /// Where it is not the caller's turn in time, or no connection comes free.
+    pub async fn begin_locking(&self, rows: impl IntoIterator<Item = LockedRow>) -> Result<Transaction, StoreError> {
         match &self.kind {
             Kind::Sqlite { writer, .. } => Ok(Transaction::on_sqlite(writer.begin().await?)),
-            Kind::Postgres(postgres) => postgres.begin().await,
+            Kind::Postgres(postgres) => postgres.begin_locking(rows).await,
         }
     }
 
@@ -244,7 +250,7 @@ impl Database {
         matches!(self.kind, Kind::Postgres(_))
     }
 
-    /// A connection of its own, which from now on hears what the nodes tell each other; `None` where there is no other node.
+    /// A connection of its own that hears what the nodes tell each other; `None` where there is no other node.
     ///
     /// # Errors
     /// Where it cannot be made.

@@ -6,13 +6,19 @@ use sea_orm::{
 };
 use tokio::sync::Mutex;
 
+use crate::database::lines::Place;
+use crate::kernel::token::Digest;
 use crate::sqlite::{self, Turn};
-use crate::store::StoreError;
 use crate::store::writes::Writes;
+use crate::store::{AccountId, LockedRow, Locking, StoreError};
 
 /// A transaction that will write. Dropped without a commit it changes nothing.
 #[derive(Debug)]
-pub struct Transaction(Kind);
+pub struct Transaction {
+    kind: Kind,
+    /// Where it stands in line for the rows that it locks: `None` where it named none. Given up after the transaction.
+    place: Option<Place>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -22,16 +28,24 @@ enum Kind {
 
 impl Transaction {
     pub(crate) fn on_sqlite(turn: Turn) -> Self {
-        Self(Kind::Sqlite(Mutex::new(turn)))
+        Self { kind: Kind::Sqlite(Mutex::new(turn)), place: None }
     }
 
-    pub(crate) fn on_postgres(tx: DatabaseTransaction) -> Self {
-        Self(Kind::Postgres(tx))
+    pub(crate) fn on_postgres(tx: DatabaseTransaction, place: Option<Place>) -> Self {
+        Self { kind: Kind::Postgres(tx), place }
+    }
+
+    /// Whether it named such a row. On SQLite it locks none, for it is the only one that writes.
+    fn has_named(&self, is_meant: impl FnMut(&LockedRow) -> bool) -> bool {
+        match &self.kind {
+            Kind::Sqlite(_) => true,
+            Kind::Postgres(_) => self.place.as_ref().is_some_and(|place| place.rows().any(is_meant)),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is what App::commit calls")]
     pub(crate) async fn commit(self, writes: Writes) -> Result<(), StoreError> {
-        match self.0 {
+        match self.kind {
             Kind::Sqlite(turn) => turn.into_inner().commit(writes).await?,
             Kind::Postgres(tx) => {
                 writes.run(&tx).await?;
@@ -45,14 +59,14 @@ impl Transaction {
 #[async_trait]
 impl ConnectionTrait for Transaction {
     fn get_database_backend(&self) -> DbBackend {
-        match &self.0 {
+        match &self.kind {
             Kind::Sqlite(_) => DbBackend::Sqlite,
             Kind::Postgres(_) => DbBackend::Postgres,
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match &self.0 {
+        match &self.kind {
             Kind::Sqlite(turn) => turn.lock().await.execute(statement).await,
             Kind::Postgres(tx) => tx.execute_raw(statement).await,
         }
@@ -63,17 +77,30 @@ impl ConnectionTrait for Transaction {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match &self.0 {
+        match &self.kind {
             Kind::Sqlite(turn) => turn.lock().await.query_one(statement).await,
             Kind::Postgres(tx) => tx.query_one_raw(statement).await,
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match &self.0 {
+        match &self.kind {
             Kind::Sqlite(turn) => turn.lock().await.query_all(statement).await,
             Kind::Postgres(tx) => tx.query_all_raw(statement).await,
         }
+    }
+}
+
+impl Locking for Transaction {
+    fn may_lock_account(&self, id: AccountId) -> bool {
+        id == AccountId::NOBODY || self.has_named(|row| *row == LockedRow::Account(id))
+    }
+
+    fn may_lock_counter(&self, key: &Digest) -> bool {
+        self.has_named(|row| match row {
+            LockedRow::Counter(named) | LockedRow::SourceCounter(named) => named == key,
+            LockedRow::Account(_) => true,
+        })
     }
 }
 

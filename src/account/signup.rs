@@ -145,7 +145,7 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     let welcome = Mail::Welcome { token: &proof.token, expires_at: proof.expires_at };
     outbox::enqueue(app, &mut writes, Some(email.as_str()), &welcome, now)?;
 
-    let tx = app.begin().await?;
+    let tx = app.begin_locking(guess::rows_to_open(app, origin, &limits::LOGIN, email.as_str())).await?;
     let account = match accounts::insert(&tx, new).await? {
         Insertion::Inserted(account) => *account,
         Insertion::EmailTaken => {

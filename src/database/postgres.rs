@@ -7,10 +7,11 @@ use sea_orm::sqlx::{AssertSqlSafe, Executor};
 use sea_orm::{DatabaseConnection, SqlxError, SqlxPostgresConnector, TransactionTrait};
 
 use super::aside::Aside;
+use super::lines::Lines;
 use crate::settings::PostgresSettings;
 use crate::sqlite::PATIENCE;
-use crate::store::StoreError;
 use crate::store::changes::{CHANNEL, NOTIFY};
+use crate::store::{LockedRow, StoreError};
 use crate::transaction::Transaction;
 
 /// Connections of a command.
@@ -28,6 +29,7 @@ pub(super) struct Postgres {
     pool: PgPool,
     /// The pool, as sea-orm has it.
     pub(super) connection: DatabaseConnection,
+    lines: Lines,
     /// What a full pool must not stop: else this node would trust nothing that it remembers, and look as if it was down.
     heartbeat: Aside,
     ping: Aside,
@@ -43,11 +45,16 @@ impl Postgres {
         let (heartbeat, ping) = (aside(), aside());
         let pool = open_pool(options, limits, timeouts).await?;
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        Ok(Self { pool, connection, heartbeat, ping })
+        let lines = Lines::new(limits.map_or(PATIENCE, |limits| limits.lock_timeout));
+        Ok(Self { pool, connection, lines, heartbeat, ping })
     }
 
-    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
-        Ok(Transaction::on_postgres(self.connection.begin().await?))
+    pub(super) async fn begin_locking(
+        &self,
+        rows: impl IntoIterator<Item = LockedRow>,
+    ) -> Result<Transaction, StoreError> {
+        let place = self.lines.enter(rows).await?;
+        Ok(Transaction::on_postgres(self.connection.begin().await?, Some(place)))
     }
 
     /// A connection of its own that hears what the nodes tell each other. One that hangs when it is given up would be lost

@@ -14,7 +14,7 @@ use crate::store::accounts::Account;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::email_verifications::{self, Purpose};
 use crate::store::writes::Writes;
-use crate::store::{StoreError, accounts};
+use crate::store::{LockedRow, StoreError, accounts};
 use crate::throttle::guess::{Guess, NoGuess, guess};
 use crate::throttle::{self, Whose, limits};
 
@@ -132,16 +132,14 @@ async fn attempt(
         return Err(ChangeError::WrongPassword);
     }
     let holder = accounts::find_by_email(app.reader(), email).await?;
-    let tx = app.begin().await?;
-    throttle::told(
-        app,
-        origin,
-        throttle::spend_in(app, &tx, &limits::EMAIL_REQUEST, Whose::Source(origin.source)).await?,
-    )?;
-    let has = Whose::Email(&checked.profile.email);
+    let from_there = Whose::Source(origin.source);
+    let (has, wants) = (Whose::Email(&checked.profile.email), Whose::Email(email.as_str()));
+    let counted = [(&limits::EMAIL_REQUEST, from_there), (&limits::EMAIL_CHANGE, has), (&limits::EMAIL_WANTED, wants)];
+    let rows = app.throttle.rows(counted).chain(guess.rows()).chain([LockedRow::Account(caller.account)]);
+    let tx = app.begin_locking(rows).await?;
+    throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::EMAIL_REQUEST, from_there).await?)?;
     throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::EMAIL_CHANGE, has).await?)?;
     // That others wanted the address before is none of the caller's business.
-    let wants = Whose::Email(email.as_str());
     let may_be_mailed = throttle::spend_in(app, &tx, &limits::EMAIL_WANTED, wants).await?.is_ok();
 
     let now = app.clock.now();

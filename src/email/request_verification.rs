@@ -12,7 +12,7 @@ use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, Purpose};
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, accounts};
+use crate::store::{AccountId, LockedRow, StoreError, accounts};
 use crate::throttle::{self, Whose, limits};
 
 /// Why no token goes out.
@@ -47,7 +47,9 @@ pub async fn request_email_verification(
     // Asked without a lock first: a flood of what is refused writes nothing.
     throttle::told(app, origin, throttle::check(app, &limits::EMAIL_REQUEST, from_there).await?)?;
     let account = accounts::find_by_email(app.reader(), email).await?;
-    let tx = app.begin().await?;
+    let counted = [(&limits::EMAIL_REQUEST, from_there), (&limits::EMAIL_MAIL, Whose::Email(email.as_str()))];
+    let rows = account.iter().map(|account| LockedRow::Account(account.id)).chain(app.throttle.rows(counted));
+    let tx = app.begin_locking(rows).await?;
     throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::EMAIL_REQUEST, from_there).await?)?;
     let may_be_mailed = throttle::spend_in(app, &tx, &limits::EMAIL_MAIL, Whose::Email(email.as_str())).await?.is_ok();
     let found = account.filter(|_| may_be_mailed).map_or(AccountId::NOBODY, |account| account.id);

@@ -1,7 +1,5 @@
 //! `verifyEmail`: the token that went to an address proves that it is its owner's; a new address takes effect.
 
-use sea_orm::ConnectionTrait;
-
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::clock::Timestamp;
@@ -15,7 +13,7 @@ use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, Purpose};
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, accounts, changes, password_resets};
+use crate::store::{AccountId, LockedRow, Locking, StoreError, accounts, changes, password_resets};
 use crate::throttle::{self, Whose, guess, limits};
 
 /// Why nothing was verified.
@@ -70,7 +68,9 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
     let claim = claim.ok_or(VerifyError::InvalidVerificationToken)?;
 
     let now = app.clock.now();
-    let tx = app.begin().await?;
+    let opened = guess::rows_to_open(app, origin, &limits::LOGIN, claim.email.as_str());
+    let rows = opened.filter(|_| claim.purpose == Purpose::Change).chain([LockedRow::Account(claim.account)]);
+    let tx = app.begin_locking(rows).await?;
     let account = accounts::find_locked(&tx, claim.account).await?.filter(Account::is_active);
     let account = account.ok_or(VerifyError::InvalidVerificationToken)?;
     if !email_verifications::take(&tx, &digest, now).await? {
@@ -105,7 +105,7 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
 /// password is the same and was asked for, and an owner who did not want the change needs theirs to undo it.
 async fn leave_old_address(
     app: &App,
-    tx: &impl ConnectionTrait,
+    tx: &impl Locking,
     writes: &mut Writes,
     origin: &Origin,
     account: &Account,

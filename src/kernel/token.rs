@@ -11,7 +11,7 @@ use super::random::Random;
 /// The SHA-256 of a secret of at least 122 random bits: all that is kept of it.
 ///
 /// Such a secret needs no slow hash: there is nothing to guess (OWASP, Session Management).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {

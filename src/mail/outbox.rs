@@ -1,12 +1,11 @@
 //! Putting mail into the outbox: a write of the caller's transaction, so that mail goes out if and only if it commits.
 
-use sea_orm::ConnectionTrait;
-
 use super::Mail;
 use super::message::Letter;
 use crate::app::App;
 use crate::fault::Fault;
 use crate::kernel::clock::Timestamp;
+use crate::store::Locking;
 use crate::store::accounts::Account;
 use crate::store::outbox::{self, NewMail, PATIENCE};
 use crate::store::sealed;
@@ -30,7 +29,7 @@ pub fn enqueue(app: &App, writes: &mut Writes, to: Option<&str>, mail: &Mail<'_>
 /// somebody who never heard of us, and whose mailbox a stranger could fill with an account of their own.
 pub async fn notify(
     app: &App,
-    tx: &impl ConnectionTrait,
+    tx: &impl Locking,
     writes: &mut Writes,
     account: &Account,
     notice: &Mail<'_>,
@@ -46,7 +45,7 @@ pub async fn notify(
 /// that there was more, and that is all.
 pub async fn notify_at(
     app: &App,
-    tx: &impl ConnectionTrait,
+    tx: &impl Locking,
     writes: &mut Writes,
     to: &str,
     notice: &Mail<'_>,

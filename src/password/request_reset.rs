@@ -10,7 +10,7 @@ use crate::mail::{Mail, outbox};
 use crate::store::audit::{self, Event, Subject};
 use crate::store::clients::Client;
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, accounts, password_resets};
+use crate::store::{AccountId, LockedRow, StoreError, accounts, password_resets};
 use crate::throttle::{self, Whose, limits};
 
 /// Why no token goes out.
@@ -44,7 +44,9 @@ pub async fn request_password_reset(
     // Asked without a lock first: a flood of what is refused writes nothing.
     throttle::told(app, origin, throttle::check(app, &limits::RESET_REQUEST, from_there).await?)?;
     let account = accounts::find_by_email(app.reader(), email).await?;
-    let tx = app.begin().await?;
+    let counted = [(&limits::RESET_REQUEST, from_there), (&limits::RESET_MAIL, Whose::Email(email.as_str()))];
+    let rows = account.iter().map(|account| LockedRow::Account(account.id)).chain(app.throttle.rows(counted));
+    let tx = app.begin_locking(rows).await?;
     throttle::told(app, origin, throttle::spend_in(app, &tx, &limits::RESET_REQUEST, from_there).await?)?;
     // Whose mailbox is full enough is treated as a stranger; that others asked before is nobody's business.
     let may_be_mailed = throttle::spend_in(app, &tx, &limits::RESET_MAIL, Whose::Email(email.as_str())).await?.is_ok();

@@ -14,7 +14,7 @@ use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, Purpose};
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, accounts, changes, password_resets, sessions};
+use crate::store::{AccountId, LockedRow, StoreError, accounts, changes, password_resets, sessions};
 use crate::throttle::{self, Whose, guess, limits};
 
 /// Why the password is what it was.
@@ -81,7 +81,8 @@ pub async fn reset_password(
     })?;
 
     let now = app.clock.now();
-    let tx = app.begin().await?;
+    let opened = guess::rows_to_open(app, origin, &limits::LOGIN, &profile.email);
+    let tx = app.begin_locking(opened.chain([LockedRow::Account(account.id)])).await?;
     accounts::find_locked(&tx, account.id).await?.ok_or(ResetError::InvalidResetToken)?;
     if !password_resets::take(&tx, &digest, now).await? {
         return Err(invalid(account.id));

@@ -7,7 +7,7 @@ use crate::kernel::rate_limit::Throttled;
 use crate::session::identity::Identity;
 use crate::store::audit::{self, Event, Subject};
 use crate::store::writes::Writes;
-use crate::store::{StoreError, accounts, changes};
+use crate::store::{LockedRow, StoreError, accounts, changes};
 use crate::throttle::{self, Whose, limits};
 
 pub use crate::store::accounts::ProfileChange;
@@ -40,7 +40,7 @@ pub async fn update_profile(
     // Asked without a lock first: a flood of what is refused takes no turn of the writers.
     throttle::told(app, origin, throttle::check(app, &limits::PROFILE_UPDATES, whose).await?)?;
     let now = app.clock.now();
-    let tx = app.begin().await?;
+    let tx = app.begin_locking([LockedRow::Account(caller.account)]).await?;
     let account = accounts::find_locked(&tx, caller.account).await?;
     if !account.is_some_and(|account| change.changes(&account)) {
         return Ok(());

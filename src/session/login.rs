@@ -15,7 +15,7 @@ use crate::store::accounts::{self, Account};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, changes, sessions};
+use crate::store::{AccountId, LockedRow, StoreError, changes, sessions};
 use crate::throttle::guess::{Guess, NoGuess, guess};
 use crate::throttle::{self, Whose, limits};
 
@@ -134,7 +134,7 @@ async fn attempt(
     };
 
     let now = app.clock.now();
-    let tx = app.begin().await?;
+    let tx = app.begin_locking(guess.rows().chain([LockedRow::Account(checked.id)])).await?;
     let account = accounts::find_locked(&tx, checked.id).await?.ok_or(LoginError::InvalidCredentials)?;
     if account.password_hash != checked.password_hash {
         return Ok(Attempt::Outdated(Box::new(account)));

@@ -15,7 +15,7 @@ use crate::store::clients::Client;
 use crate::store::holders::Fork;
 use crate::store::tokens::Lineage;
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, changes, holders, sessions, tokens};
+use crate::store::{AccountId, LockedRow, StoreError, changes, holders, sessions, tokens};
 use crate::throttle::{self, Whose, limits};
 
 /// For so long after its exchange a refresh token may come back: browser tabs that refresh at the same moment must not
@@ -70,7 +70,14 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
         app.refusals.note(Event::RefreshRefused, Reason::InvalidRefreshToken, subject, now);
         RefreshError::InvalidRefreshToken
     };
-    let tx = app.begin().await?;
+    // On SQLite callers wait for the writer and not for an account, and need not know whose token it is.
+    let account = if app.database().is_shared() {
+        let account = holders::account_of_refresh_token(app.reader(), &digest).await?;
+        Some(account.ok_or_else(|| refuse(AccountId::NOBODY))?)
+    } else {
+        None
+    };
+    let tx = app.begin_locking(account.map(LockedRow::Account)).await?;
     let held = holders::of_refresh_token_locked(&tx, &digest).await?.ok_or_else(|| refuse(AccountId::NOBODY))?;
     let session = held.session;
     let is_usable = session.is_live(now) && now < held.expires_at && held.is_active;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::entity::account::{ActiveModel, Column, Entity, Model};
 use super::writes::Writes;
-use super::{AccountId, StoreError, corrupt};
+use super::{AccountId, Locking, StoreError, corrupt};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::password::PasswordHash;
@@ -179,8 +179,9 @@ pub async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Acc
 
 /// The account with that number, locked until the transaction ends: whoever changes what belongs to it waits. (SQLite
 /// has one writer, which is lock enough.)
-pub async fn find_locked(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Account>, StoreError> {
-    Entity::find_by_id(id.0).lock_exclusive().one(db).await?.map(read).transpose()
+pub async fn find_locked(tx: &impl Locking, id: AccountId) -> Result<Option<Account>, StoreError> {
+    debug_assert!(tx.may_lock_account(id), "the transaction did not name the account");
+    Entity::find_by_id(id.0).lock_exclusive().one(tx).await?.map(read).transpose()
 }
 
 /// One password hash of each cost that is in use. It reads every account once: for the start.

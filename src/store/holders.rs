@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryResult, Statemen
 
 use super::accounts::{ACTIVE, Profile};
 use super::sessions::Session;
-use super::{AccountId, SessionId, StoreError, corrupt};
+use super::{AccountId, Locking, SessionId, StoreError, corrupt};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::token::{ClientId, Digest};
 
@@ -92,6 +92,11 @@ const OF_REFRESH_TOKEN: &str = "\
     LEFT JOIN refresh_tokens AS exchanged ON exchanged.digest = token.exchanged AND exchanged.awaits_use \
     WHERE token.digest = $1";
 
+const ACCOUNT_OF_REFRESH_TOKEN: &str = "\
+    SELECT session.account_id FROM refresh_tokens AS token \
+    JOIN sessions AS session ON session.id = token.session_id \
+    WHERE token.digest = $1";
+
 #[derive(FromQueryResult)]
 struct SessionRow {
     token_expires_at: i64,
@@ -155,18 +160,25 @@ pub async fn of_access_token(db: &impl ConnectionTrait, digest: &Digest) -> Resu
     }))
 }
 
-/// What stands behind the refresh token with that digest, as it is once nobody else is changing it: account, session and
-/// token are locked until the transaction ends. (SQLite has one writer, which is lock enough.)
-pub async fn of_refresh_token_locked(
+/// The account of the refresh token with that digest. It is the token's for good.
+pub async fn account_of_refresh_token(
     db: &impl ConnectionTrait,
     digest: &Digest,
-) -> Result<Option<RefreshHolder>, StoreError> {
-    let backend = db.get_database_backend();
+) -> Result<Option<AccountId>, StoreError> {
+    let row = db.query_one_raw(query(db.get_database_backend(), ACCOUNT_OF_REFRESH_TOKEN.to_owned(), digest)).await?;
+    Ok(row.map(|row| row.try_get("", "account_id").map(AccountId)).transpose()?)
+}
+
+/// What stands behind the refresh token with that digest, as it is once nobody else is changing it: account, session and
+/// token are locked until the transaction ends. (SQLite has one writer, which is lock enough.)
+pub async fn of_refresh_token_locked(tx: &impl Locking, digest: &Digest) -> Result<Option<RefreshHolder>, StoreError> {
+    let backend = tx.get_database_backend();
     let lock = if backend == DbBackend::Postgres { " FOR UPDATE OF account, session, token" } else { "" };
-    let Some(row) = db.query_one_raw(query(backend, format!("{OF_REFRESH_TOKEN}{lock}"), digest)).await? else {
+    let Some(row) = tx.query_one_raw(query(backend, format!("{OF_REFRESH_TOKEN}{lock}"), digest)).await? else {
         return Ok(None);
     };
     let held = SessionRow::from_query_result(&row, "")?;
+    debug_assert!(tx.may_lock_account(AccountId(held.account_id)), "the transaction did not name the account");
     let spent_at: Option<i64> = row.try_get("", "spent_at")?;
     let verified_at: Option<i64> = row.try_get("", "email_verified_at")?;
     let fork: Option<Vec<u8>> = row.try_get("", "fork")?;

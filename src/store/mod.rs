@@ -23,15 +23,39 @@ pub mod usage;
 pub mod writes;
 
 use sea_orm::sqlx::sqlite::SqliteError;
-use sea_orm::{DbErr, RuntimeErr, SqlxError};
+use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, SqlxError};
+
+use crate::kernel::token::Digest;
 
 /// The number of an account: the seed's `user_id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub i64);
 
 impl AccountId {
     /// No account has this number: for what is done for strangers as it is for account holders.
     pub const NOBODY: Self = Self(0);
+}
+
+/// A row that many callers may want to lock at once. Callers take their turns in this order: first at rows that few callers
+/// share, so that a caller who waits for one of these does not hold up those who want the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LockedRow {
+    /// A counter of an account or an e-mail address.
+    Counter(Digest),
+    /// An account.
+    Account(AccountId),
+    /// A counter of a source, which may call for many accounts.
+    SourceCounter(Digest),
+}
+
+/// A transaction that named the rows which it locks before it began: see [`crate::app::App::begin_locking`]. Queries that
+/// lock want one.
+pub trait Locking: ConnectionTrait {
+    /// Whether it named that account.
+    fn may_lock_account(&self, id: AccountId) -> bool;
+
+    /// Whether it named that counter; one that belongs to an account may go unnamed where that account was named.
+    fn may_lock_counter(&self, key: &Digest) -> bool;
 }
 
 /// The number of a session.

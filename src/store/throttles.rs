@@ -6,9 +6,9 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
-use super::StoreError;
 use super::entity::throttle::{ActiveModel, Column, Entity, Model};
 use super::writes::Writes;
+use super::{Locking, StoreError};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::rate_limit::Counter;
 use crate::kernel::token::Digest;
@@ -22,11 +22,13 @@ pub async fn find<const N: usize>(db: &impl ConnectionTrait, keys: [Digest; N]) 
 
 /// The counters of these, in the same order, which nobody else changes until the transaction ends: not even those that
 /// were not there. Whoever holds several takes them in the order of their digests, so that two never wait for each other.
-pub async fn hold<const N: usize>(db: &impl ConnectionTrait, keys: [Digest; N]) -> Result<[Counter; N], StoreError> {
+pub async fn hold<const N: usize>(tx: &impl Locking, keys: [Digest; N]) -> Result<[Counter; N], StoreError> {
+    let are_named = keys.iter().all(|key| tx.may_lock_counter(key));
+    debug_assert!(are_named, "the transaction named neither the counters nor an account");
     // Writing a digest over itself is what locks a row whether or not it was there.
     let lock = OnConflict::column(Column::Digest).update_column(Column::Digest).to_owned();
     let rows = rows(keys.map(|key| (key, Counter::NEW)).into());
-    let rows = Entity::insert_many(rows).on_conflict(lock).exec_with_returning(db).await?;
+    let rows = Entity::insert_many(rows).on_conflict(lock).exec_with_returning(tx).await?;
     Ok(in_order(keys, rows))
 }
 

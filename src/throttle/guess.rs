@@ -13,8 +13,6 @@
 //!
 //! A source that logged in before is *known* for a while, or until a reset: its tries meet the pair and the row alone.
 
-use sea_orm::ConnectionTrait;
-
 use super::under_way::Entry;
 use super::{Throttle, Whose, note_refusal, refuse};
 use crate::app::App;
@@ -27,7 +25,7 @@ use crate::password::hasher::Place;
 use crate::password::queue::Who;
 use crate::store::audit::Reason;
 use crate::store::writes::Writes;
-use crate::store::{StoreError, throttles};
+use crate::store::{LockedRow, Locking, StoreError, throttles};
 
 /// How guesses at one kind of secret are limited.
 #[derive(Debug)]
@@ -123,7 +121,7 @@ pub async fn guess(
     }
     // Nothing is written for a caller whose guess cannot be checked.
     let place = ask(is_known)?;
-    let tx = app.begin().await?;
+    let tx = app.begin_locking(keys.held(is_known)).await?;
     let before = hold(&tx, keys, is_known).await?;
     let now = app.clock.now();
     let after = match limits.weigh(before, is_known, now) {
@@ -145,6 +143,12 @@ impl Guess {
         &self.place
     }
 
+    /// The counters that it locks when it is settled.
+    pub fn rows(&self) -> impl Iterator<Item = LockedRow> + use<> {
+        let held = self.counted.as_ref().map(|counted| counted.keys.held(counted.is_known));
+        held.into_iter().flatten()
+    }
+
     /// Whether it comes from a source that is known. Where limits are off nobody remembers, and every source is.
     #[must_use]
     pub fn is_from_a_known_source(&self) -> bool {
@@ -157,7 +161,7 @@ impl Guess {
     /// the secret opens.
     pub async fn was_right(
         &self,
-        tx: &impl ConnectionTrait,
+        tx: &impl Locking,
         writes: &mut Writes,
         origin: &Origin,
         now: Timestamp,
@@ -179,7 +183,7 @@ impl Guess {
     /// Another limit refused the call: it does not count.
     pub async fn was_none(&self, app: &App) -> Result<(), StoreError> {
         let Some(counted) = &self.counted else { return Ok(()) };
-        let tx = app.begin().await?;
+        let tx = app.begin_locking(self.rows()).await?;
         let kept = hold(&tx, counted.keys, counted.is_known).await?;
         let counters = counted.without_it(self.limits, kept, app.clock.now());
         counted.under_way.settle();
@@ -190,7 +194,7 @@ impl Guess {
 }
 
 /// Opens an account whose owner has proved themselves in another way: all failures are forgotten, and of all sources this
-/// one alone is known. In the transaction of that proof.
+/// one alone is known. In the transaction of that proof, which named [`rows_to_open`].
 pub fn open(app: &App, writes: &mut Writes, origin: &Origin, limits: &'static Guessing, email: &str, now: Timestamp) {
     if !app.throttle.is_on {
         return;
@@ -200,6 +204,18 @@ pub fn open(app: &App, writes: &mut Writes, origin: &Origin, limits: &'static Gu
     throttles::write(writes, forgotten);
     // Whoever else knew the old password may have logged in with it from anywhere.
     throttles::write(writes, [(keys.known, limits.known(now)), (keys.forgotten, limits.known(now))]);
+}
+
+/// The counters that [`open`] locks.
+pub fn rows_to_open(
+    app: &App,
+    origin: &Origin,
+    limits: &'static Guessing,
+    email: &str,
+) -> impl Iterator<Item = LockedRow> + use<> {
+    let keys = Keys::new(&app.throttle, limits, email, origin.source);
+    let rows = [keys.pair, keys.row, keys.strangers].map(LockedRow::Counter);
+    rows.into_iter().take(if app.throttle.is_on { 3 } else { 0 })
 }
 
 impl Guessing {
@@ -252,6 +268,13 @@ impl Keys {
             forgotten: of("forgotten"),
         }
     }
+
+    /// The counters that a try meets.
+    fn held(&self, is_known: bool) -> impl Iterator<Item = LockedRow> + use<> {
+        let [pair, row, strangers] = [self.pair, self.row, self.strangers].map(LockedRow::Counter);
+        let met = [pair, row, strangers, LockedRow::SourceCounter(self.source)];
+        met.into_iter().take(if is_known { 2 } else { 4 })
+    }
 }
 
 impl Counted {
@@ -282,7 +305,7 @@ impl Counted {
 }
 
 /// Those counters that a try meets, held; the others as if new.
-async fn hold(tx: &impl ConnectionTrait, keys: Keys, is_known: bool) -> Result<Counters, StoreError> {
+async fn hold(tx: &impl Locking, keys: Keys, is_known: bool) -> Result<Counters, StoreError> {
     if is_known {
         let [pair, row] = throttles::hold(tx, [keys.pair, keys.row]).await?;
         return Ok(Counters { pair, row, strangers: Counter::NEW, source: Counter::NEW });

@@ -8,8 +8,6 @@ pub mod guess;
 pub mod limits;
 mod under_way;
 
-use sea_orm::ConnectionTrait;
-
 use crate::app::App;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::keys::Purpose;
@@ -20,7 +18,7 @@ use crate::kernel::seal::Sealer;
 use crate::kernel::token::{ClientId, Digest};
 use crate::store::audit::{Event, Reason, Subject};
 use crate::store::writes::Writes;
-use crate::store::{AccountId, SessionId, StoreError, throttles};
+use crate::store::{AccountId, LockedRow, Locking, SessionId, StoreError, throttles};
 
 /// Whether there are limits, and the names under which they are kept.
 #[derive(Debug)]
@@ -53,6 +51,21 @@ impl Throttle {
     #[must_use]
     pub fn new(is_on: bool, sealer: &Sealer) -> Self {
         Self { is_on, pseudonyms: sealer.pseudonyms(Purpose::Throttle), under_way: under_way::UnderWay::default() }
+    }
+
+    /// The counters of these, to be named by the transaction in which one is counted; none where limits are off.
+    pub fn rows<const N: usize>(
+        &self,
+        counted: [(&'static Policy, Whose<'_>); N],
+    ) -> impl Iterator<Item = LockedRow> + use<N> {
+        let row = |(policy, whose): (&'static Policy, _)| {
+            let key = self.key(policy.name, whose);
+            match whose {
+                Whose::Source(_) | Whose::ClientAt(..) => LockedRow::SourceCounter(key),
+                Whose::Email(_) | Whose::Account(_) | Whose::Session(_) => LockedRow::Counter(key),
+            }
+        };
+        counted.map(row).into_iter().take(if self.is_on { N } else { 0 })
     }
 
     fn key(&self, purpose: &str, whose: Whose<'_>) -> Digest {
@@ -108,7 +121,7 @@ pub async fn spend(app: &App, policy: &'static Policy, whose: Whose<'_>) -> Resu
     if !matches!(refused_or_off, Ok(Some(_))) {
         return Ok(refused_or_off);
     }
-    let tx = app.begin().await?;
+    let tx = app.begin_locking(app.throttle.rows([(policy, whose)])).await?;
     let said = spend_in(app, &tx, policy, whose).await?;
     app.commit(tx).await?;
     Ok(said)
@@ -118,7 +131,7 @@ pub async fn spend(app: &App, policy: &'static Policy, whose: Whose<'_>) -> Resu
 /// else is locked.
 pub async fn spend_in(
     app: &App,
-    tx: &impl ConnectionTrait,
+    tx: &impl Locking,
     policy: &'static Policy,
     whose: Whose<'_>,
 ) -> Result<Said, StoreError> {
@@ -145,7 +158,7 @@ pub async fn spend_in(
 pub async fn spend_with<const N: usize>(
     app: &App,
     origin: &Origin,
-    tx: &impl ConnectionTrait,
+    tx: &impl Locking,
     writes: &mut Writes,
     budgets: [(&'static Policy, Whose<'_>); N],
 ) -> Result<Result<(), Throttled>, StoreError> {

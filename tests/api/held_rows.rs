@@ -15,7 +15,7 @@ async fn hold(app: &TestApp, person: &User<'_>) -> DatabaseTransaction {
 }
 
 /// The same with any rows.
-async fn hold_rows(app: &TestApp, rows: &str) -> DatabaseTransaction {
+pub(crate) async fn hold_rows(app: &TestApp, rows: &str) -> DatabaseTransaction {
     let url = app.database.as_ref().unwrap_or_else(|| panic!("this test needs PostgreSQL")).url();
     let tx = Database::connect(url).await.unwrap().begin().await.unwrap();
     tx.execute_unprepared(&format!("SELECT 1 FROM {rows} FOR UPDATE")).await.unwrap();

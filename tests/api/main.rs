@@ -15,6 +15,7 @@ mod endurance;
 mod held_rows;
 mod housekeeping;
 mod http;
+mod lines;
 mod log;
 mod mail;
 mod mail_server;

@@ -124,7 +124,7 @@ async fn of_many_right_passwords_at_once_each_lets_in_no_more_than_one() {
 
 /// Settles a guess as the operation does that the secret opens.
 async fn was_right(app: &TestApp, guess: &Guess) {
-    let tx = app.app.begin().await.unwrap();
+    let tx = app.app.begin_locking(guess.rows()).await.unwrap();
     let mut writes = Writes::to(&tx);
     guess.was_right(&tx, &mut writes, &origin("192.0.2.1"), app.app.clock.now()).await.unwrap();
     app.app.commit_with(tx, writes).await.unwrap();
