@@ -35,8 +35,8 @@ pub(crate) fn raise_limit() -> usize {
 /// How many connections callers may have in all, with files left for all else: running out of them must never meet the
 /// database or the log.
 pub(crate) fn left_for_callers(files: usize, settings: &Settings, is_postgres: bool) -> usize {
-    // And one to hear the other nodes.
-    let database = if is_postgres { settings.postgres.database_connections as usize + 1 } else { 0 };
+    // And one each to hear the other nodes, to tell them something, and for `/readyz`.
+    let database = if is_postgres { settings.postgres.database_connections as usize + 3 } else { 0 };
     let metrics = if settings.metrics_listen.is_some() { super::METRICS_CONNECTIONS } else { 0 };
     let left = files.saturating_sub(RESERVED + database + metrics);
     if left < FEWEST {
