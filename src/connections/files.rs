@@ -54,7 +54,7 @@ mod tests {
     fn files_are_left_for_the_database_the_mail_and_the_metrics() {
         assert_eq!(left_for_callers(1_024, &settings(&[]), false), 1_024 - 48);
         assert_eq!(left_for_callers(1_024, &settings(&["--metrics-listen=127.0.0.1:1"]), false), 1_024 - 64);
-        assert_eq!(left_for_callers(1_024, &settings(&["--database-connections=100"]), true), 1_024 - 149);
+        assert_eq!(left_for_callers(1_024, &settings(&["--database-connections=100"]), true), 1_024 - 151);
         assert_eq!(left_for_callers(20, &settings(&[]), true), FEWEST);
     }
 }
