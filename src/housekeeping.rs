@@ -5,12 +5,16 @@ use std::time::Duration;
 use crate::app::App;
 use crate::audit::seal;
 use crate::background::name;
-use crate::store::{StoreError, expired};
+use crate::store::audit::{self, Event};
+use crate::store::writes::Writes;
+use crate::store::{StoreError, claims, expired};
 
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Rows of a kind that go in one transaction: few, so that nobody waits long behind it.
 const BATCH: u64 = 500;
+/// Accounts that go in one transaction, each with all that belongs to it.
+const CLAIMS: u64 = 100;
 /// How long an ended session is kept, for those who look into what happened.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long mail that was given up is kept, for an operator to have it tried again.
@@ -42,5 +46,25 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
             break;
         }
     }
+    remove_claims(app).await?;
     seal::remove_old(app).await
+}
+
+/// Removes accounts that nobody ever used and whose address nobody verified: it is free for its owner again.
+async fn remove_claims(app: &App) -> Result<(), StoreError> {
+    loop {
+        let now = app.clock.now();
+        let tx = app.begin().await?;
+        let found = claims::find_expired(&tx, now, CLAIMS).await?;
+        let mut writes = Writes::to(&tx);
+        for claim in &found {
+            if claims::remove(&tx, *claim, now).await? {
+                audit::record_own(&mut writes, Event::ClaimExpired, *claim, now);
+            }
+        }
+        app.commit_with(tx, writes).await?;
+        if (found.len() as u64) < CLAIMS {
+            return Ok(());
+        }
+    }
 }

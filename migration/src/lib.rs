@@ -17,6 +17,7 @@ mod m2026_11_23_000012_email_verifications;
 mod m2026_11_25_000013_audit_replacements;
 mod m2026_11_25_000014_refresh_branches;
 mod m2026_11_25_000015_refresh_uses;
+mod m2026_11_25_000016_claims;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_25_000013_audit_replacements::Migration),
             Box::new(m2026_11_25_000014_refresh_branches::Migration),
             Box::new(m2026_11_25_000015_refresh_uses::Migration),
+            Box::new(m2026_11_25_000016_claims::Migration),
         ]
     }
 }

@@ -33,6 +33,10 @@ impl AccountApi {
     /// Makes an account and the client that logs it in. Keep `client_secret`: it is shown this once, and only its
     /// digest is kept. A new account is on the `premium` plan, on trial until `plan_expiry_date`.
     ///
+    /// Where the answer was lost, or the e-mail address is taken though it is yours (409 `email_taken`), reset the password
+    /// with `new_client`: that opens the account with a new client, and wants none. An account that was never logged in to
+    /// and whose address was never verified gives its address and username free after 7 days.
+    ///
     /// Strings are trimmed; the password is taken as it comes.
     #[oai(path = "/signup/", method = "post", operation_id = "signup", tag = "Tag::Account")]
     async fn signup(

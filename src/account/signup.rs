@@ -19,7 +19,7 @@ use crate::store::accounts::{self, Account, Insertion, NewAccount, Profile};
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::email_verifications::Purpose;
 use crate::store::writes::Writes;
-use crate::store::{AccountId, StoreError, clients};
+use crate::store::{AccountId, LockedRow, StoreError, claims, clients};
 use crate::throttle::{self, Whose, guess, limits};
 
 /// The plan that everybody starts on, and for how many days, counted to the next midnight UTC.
@@ -88,7 +88,8 @@ impl From<StoreError> for SignupError {
     }
 }
 
-/// Makes an account and its client; the welcome carries the token that verifies its address.
+/// Makes an account and its client; the welcome carries the token that verifies its address. A claim to that address or
+/// username that stands no longer makes way.
 pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<SignedUp, SignupError> {
     let refuse = |account: AccountId, reason: Reason| {
         let subject = Subject { account, session: None, client: None, origin };
@@ -98,15 +99,22 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     let from_there = Whose::Source(origin.source);
     throttle::told(app, origin, throttle::spend(app, &limits::SIGNUP, from_there).await?)?;
     // Asked first to spare the hash; what decides is the unique index, in the transaction.
+    let mut in_the_way = Vec::new();
     if let Some(holder) = accounts::find_by_email(app.reader(), &signup.email).await? {
-        refuse(holder.id, Reason::EmailTaken);
-        return Err(SignupError::EmailTaken);
+        if !claims::has_expired(&holder, app.clock.now()) {
+            refuse(holder.id, Reason::EmailTaken);
+            return Err(SignupError::EmailTaken);
+        }
+        in_the_way.push(holder.id);
     }
     if let Some(username) = &signup.username
-        && accounts::has_username(app.reader(), username).await?
+        && let Some(holder) = accounts::find_by_username(app.reader(), username).await?
     {
-        refuse(AccountId::NOBODY, Reason::UsernameTaken);
-        return Err(SignupError::UsernameTaken);
+        if !claims::has_expired(&holder, app.clock.now()) {
+            refuse(AccountId::NOBODY, Reason::UsernameTaken);
+            return Err(SignupError::UsernameTaken);
+        }
+        in_the_way.push(holder.id);
     }
     let username = signup.username.as_ref().map(Username::as_str);
     let (name, organisation) = (signup.contact_name.as_str(), signup.organisation.as_str());
@@ -145,7 +153,15 @@ pub async fn signup(app: &App, origin: &Origin, signup: Signup) -> Result<Signed
     let welcome = Mail::Welcome { token: &proof.token, expires_at: proof.expires_at };
     outbox::enqueue(app, &mut writes, Some(email.as_str()), &welcome, now)?;
 
-    let tx = app.begin_locking(guess::rows_to_open(app, origin, &limits::LOGIN, email.as_str())).await?;
+    let opened = guess::rows_to_open(app, origin, &limits::LOGIN, email.as_str());
+    let claimed = in_the_way.iter().map(|claim| LockedRow::Account(*claim));
+    let tx = app.begin_locking(opened.chain(claimed)).await?;
+    for claim in in_the_way {
+        if claims::remove(&tx, claim, now).await? {
+            let subject = Subject { account: claim, session: None, client: None, origin };
+            audit::record(&mut writes, Event::ClaimExpired, subject, now);
+        }
+    }
     let account = match accounts::insert(&tx, new).await? {
         Insertion::Inserted(account) => *account,
         Insertion::EmailTaken => {

@@ -32,7 +32,8 @@ impl EmailApi {
     /// Mails a token to an account's e-mail address that was not verified yet, good for a day. A newer one takes the force
     /// of an older one; the first came with the welcome.
     ///
-    /// It wants the client id alone, so that who may not log in before the verification can ask too. An address that
+    /// It wants no bearer, so that who may not log in before the verification can ask too; the client id may be omitted, and
+    /// is checked when it is sent. An address that
     /// nobody has, or that was verified, gets the same answer, after the same time, and no mail. No answer ever carries the
     /// token.
     #[oai(
@@ -48,14 +49,15 @@ impl EmailApi {
         client: NamedClient,
         body: Body<RequestEmailVerificationBody>,
     ) -> Result<Answer<RequestEmailVerificationAnswer>, Refused<RequestVerificationError>> {
-        request_email_verification(&app, &origin, &client.0, &body.0.email).await?;
+        request_email_verification(&app, &origin, client.0.as_ref(), &body.0.email).await?;
         Ok(Answer(RequestEmailVerificationAnswer { message: "Verification token sent to your email".to_owned() }))
     }
 
     /// Verify an e-mail address
     ///
     /// Takes the token of a mail, once, as a proof that you read what is sent to that address. A page that a mail links to
-    /// calls it when its reader presses a button, and needs the client id alone.
+    /// calls it when its reader presses a button, and needs nothing else: the client id may be omitted, and is checked when it
+    /// is sent.
     ///
     /// Where the token belongs to `changeEmail`, the address becomes the account's from now on: what it logs in with, and
     /// its `contact_email` where that was the old one. The new address and, where it was verified, the old one are told by
@@ -69,7 +71,7 @@ impl EmailApi {
         client: NamedClient,
         body: Body<VerifyEmailBody>,
     ) -> Result<Answer<VerifyEmailAnswer>, Refused<VerifyError>> {
-        let email = verify_email(&app, &origin, &client.0, &body.0.token).await?;
+        let email = verify_email(&app, &origin, client.0.as_ref(), &body.0.token).await?;
         Ok(Answer(VerifyEmailAnswer { message: "Email verified successfully".to_owned(), email }))
     }
 

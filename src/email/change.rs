@@ -14,7 +14,7 @@ use crate::store::accounts::Account;
 use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::email_verifications::{self, Purpose};
 use crate::store::writes::Writes;
-use crate::store::{LockedRow, StoreError, accounts};
+use crate::store::{LockedRow, StoreError, accounts, claims};
 use crate::throttle::guess::{Guess, NoGuess, guess};
 use crate::throttle::{self, Whose, limits};
 
@@ -150,7 +150,8 @@ async fn attempt(
     let mut writes = Writes::to(&tx);
     guess.was_right(&tx, &mut writes, origin, now).await?;
     email_verifications::void(&mut writes, account.id, Purpose::Change);
-    let wanted = (holder.is_none() && may_be_mailed).then_some(account.id);
+    let is_free = holder.is_none_or(|holder| claims::has_expired(&holder, now));
+    let wanted = (is_free && may_be_mailed).then_some(account.id);
     let proof = Proof::new(app, now);
     proof.keep(&mut writes, wanted, email, Purpose::Change, now);
     let (session, client) = (Some(caller.session), Some(&caller.client));

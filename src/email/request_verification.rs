@@ -40,7 +40,7 @@ impl From<StoreError> for RequestVerificationError {
 pub async fn request_email_verification(
     app: &App,
     origin: &Origin,
-    client: &Client,
+    client: Option<&Client>,
     email: &EmailAddress,
 ) -> Result<(), RequestVerificationError> {
     let from_there = Whose::Source(origin.source);
@@ -63,7 +63,7 @@ pub async fn request_email_verification(
     email_verifications::void(&mut writes, holder, Purpose::Verify);
     let proof = Proof::new(app, now);
     proof.keep(&mut writes, account, email, Purpose::Verify, now);
-    let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };
+    let subject = Subject { account: holder, session: None, client: client.map(|client| &client.id), origin };
     audit::record(&mut writes, Event::EmailVerificationRequested, subject, now);
     let mail = Mail::VerifyEmail { token: &proof.token, expires_at: proof.expires_at };
     outbox::enqueue(app, &mut writes, account.map(|_| email.as_str()), &mail, now)?;

@@ -13,7 +13,7 @@ use crate::store::audit::{self, Event, Reason, Subject};
 use crate::store::clients::Client;
 use crate::store::email_verifications::{self, Purpose};
 use crate::store::writes::Writes;
-use crate::store::{AccountId, LockedRow, Locking, StoreError, accounts, changes, password_resets};
+use crate::store::{AccountId, LockedRow, Locking, StoreError, accounts, changes, claims, password_resets};
 use crate::throttle::{self, Whose, guess, limits};
 
 /// Why nothing was verified.
@@ -44,7 +44,7 @@ impl From<StoreError> for VerifyError {
 pub async fn verify_email(
     app: &App,
     origin: &Origin,
-    client: &Client,
+    client: Option<&Client>,
     token: &Token,
 ) -> Result<EmailAddress, VerifyError> {
     let whose = Whose::Source(origin.source);
@@ -57,12 +57,17 @@ pub async fn verify_email(
     outcome
 }
 
-fn note_refusal(app: &App, origin: &Origin, client: &Client, account: AccountId, reason: Reason) {
-    let subject = Subject { account, session: None, client: Some(&client.id), origin };
+fn note_refusal(app: &App, origin: &Origin, client: Option<&Client>, account: AccountId, reason: Reason) {
+    let subject = Subject { account, session: None, client: client.map(|client| &client.id), origin };
     app.refusals.note(Event::EmailVerificationRefused, reason, subject, app.clock.now());
 }
 
-async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Result<EmailAddress, VerifyError> {
+async fn prove(
+    app: &App,
+    origin: &Origin,
+    client: Option<&Client>,
+    token: &Token,
+) -> Result<EmailAddress, VerifyError> {
     let digest = token.digest();
     let claim = email_verifications::find_usable(app.reader(), &digest, app.clock.now()).await?;
     let claim = claim.ok_or(VerifyError::InvalidVerificationToken)?;
@@ -76,7 +81,7 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
     if !email_verifications::take(&tx, &digest, now).await? {
         return Err(VerifyError::InvalidVerificationToken);
     }
-    let subject = Subject { account: account.id, session: None, client: Some(&client.id), origin };
+    let subject = Subject { account: account.id, session: None, client: client.map(|client| &client.id), origin };
     let mut writes = Writes::to(&tx);
     match claim.purpose {
         Purpose::Verify => {
@@ -84,6 +89,12 @@ async fn prove(app: &App, origin: &Origin, client: &Client, token: &Token) -> Re
             audit::record(&mut writes, Event::EmailVerified, subject, now);
         }
         Purpose::Change => {
+            if let Some(holder) = accounts::find_by_email(&tx, &claim.email).await?
+                && claims::remove(&tx, holder.id, now).await?
+            {
+                let subject = Subject { account: holder.id, session: None, client: None, origin };
+                audit::record(&mut writes, Event::ClaimExpired, subject, now);
+            }
             if !accounts::set_email(&tx, &account, &claim.email, now).await? {
                 note_refusal(app, origin, client, account.id, Reason::EmailTaken);
                 return Err(VerifyError::EmailTaken);

@@ -26,9 +26,10 @@ pub struct Caller(pub Arc<Identity>);
 #[derive(Debug)]
 pub struct Client(pub clients::Client);
 
-/// A client that merely names itself: client id.
+/// A client that merely names itself, by its client id, where the caller has one at all. Credentials of an account are no
+/// condition for getting them back; an id that is sent has to be right.
 #[derive(Debug)]
-pub struct NamedClient(pub clients::Client);
+pub struct NamedClient(pub Option<clients::Client>);
 
 const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
 const X_CLIENT_SECRET: HeaderName = HeaderName::from_static("x-client-secret");
@@ -38,9 +39,16 @@ const CLIENT_ID: &str = "clientId";
 const CLIENT_SECRET: &str = "clientSecret";
 const BEARER: &str = "bearer";
 
-/// An extractor of credentials: the schemes that the spec names, all of them wanted, and how they are checked.
+/// An extractor of credentials: the schemes that the spec names, all of them wanted unless they are `optional`, and how
+/// they are checked.
 macro_rules! credentials {
+    ($type:ident, optional [$($scheme:expr),*], |$app:ident, $request:ident| $check:expr) => {
+        credentials!($type, [$($scheme),*], true, |$app, $request| $check);
+    };
     ($type:ident, [$($scheme:expr),*], |$app:ident, $request:ident| $check:expr) => {
+        credentials!($type, [$($scheme),*], false, |$app, $request| $check);
+    };
+    ($type:ident, [$($scheme:expr),*], $are_optional:literal, |$app:ident, $request:ident| $check:expr) => {
         impl<'a> ApiExtractor<'a> for $type {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
@@ -54,6 +62,10 @@ macro_rules! credentials {
 
             fn security_schemes() -> Vec<&'static str> {
                 vec![$($scheme),*]
+            }
+
+            fn has_security_fallback() -> bool {
+                $are_optional
             }
 
             async fn from_request(
@@ -82,10 +94,14 @@ credentials!(Client, [CLIENT_ID, CLIENT_SECRET], |app, request| {
     client.map_err(|error| refuse(error, app, request, sent.id, false))?
 });
 
-credentials!(NamedClient, [CLIENT_ID], |app, request| {
-    let sent = client_id(request.headers())?;
-    let client = identity::find_client(app, &sent).await;
-    client.map_err(|error| refuse(error, app, request, sent, false))?
+credentials!(NamedClient, optional[CLIENT_ID], |app, request| {
+    if request.headers().contains_key(X_CLIENT_ID) {
+        let sent = client_id(request.headers())?;
+        let client = identity::find_client(app, &sent).await;
+        Some(client.map_err(|error| refuse(error, app, request, sent, false))?)
+    } else {
+        None
+    }
 });
 
 /// Credentials that were refused, on their way to the record. They travel with the error: the request's id is known

@@ -152,7 +152,8 @@ mod tests {
             (Mail::EmailChangeRequested { at: AT, to: &to }, "t…@example.org"),
             (Mail::VerifyEmail { token: &token, expires_at: AT }, token.expose()),
             (Mail::PasswordReset { token: &token, expires_at: AT }, token.expose()),
-            (Mail::PasswordChanged { at: AT }, "2025-03-07 03:34:18 UTC"),
+            (Mail::PasswordChanged { at: AT, has_new_client: true }, "new client"),
+            (Mail::PasswordChanged { at: AT, has_new_client: false }, "2025-03-07 03:34:18 UTC"),
             (Mail::NewDevice { at: AT, source: "192.0.2.7", device: Device::of(None) }, "an unknown device"),
             (Mail::MoreHappened { at: AT }, "2025-03-07 03:34:18 UTC"),
             (Mail::SessionEnded { at: AT }, "two places"),
@@ -182,14 +183,20 @@ mod tests {
         let from = "accounts@example.com".parse().unwrap();
         for to in ["thandi@example.com\r\nBcc: eve@example.com", "thandi@example.com, eve@example.com"] {
             let url = "https://id.example.com".parse().unwrap();
-            let letter = Letter::write(Some(to), &Mail::PasswordChanged { at: AT }, &url, &Random::seeded(1)).unwrap();
+            let letter = Letter::write(
+                Some(to),
+                &Mail::PasswordChanged { at: AT, has_new_client: false },
+                &url,
+                &Random::seeded(1),
+            )
+            .unwrap();
             assert!(letter.to_message(7, AT, &from).is_err(), "{to}");
         }
     }
 
     #[test]
     fn a_mail_with_an_impossible_date_goes_out_too() {
-        let (letter, _) = write(&Mail::PasswordChanged { at: AT });
+        let (letter, _) = write(&Mail::PasswordChanged { at: AT, has_new_client: false });
         for micros in [i64::MIN, -1, 9_000_000_000_000_000_000, i64::MAX] {
             let message = letter.to_message(7, Timestamp::from_micros(micros), &"a@example.com".parse().unwrap());
             let message = String::from_utf8(message.unwrap().unwrap().formatted()).unwrap();
@@ -204,9 +211,13 @@ mod tests {
     fn the_message_id_is_the_same_each_time_and_names_no_row() {
         let url = "https://id.example.com".parse().unwrap();
         let from = "accounts@example.com".parse().unwrap();
-        let letter =
-            Letter::write(Some("thandi@example.com"), &Mail::PasswordChanged { at: AT }, &url, &Random::seeded(1))
-                .unwrap();
+        let letter = Letter::write(
+            Some("thandi@example.com"),
+            &Mail::PasswordChanged { at: AT, has_new_client: false },
+            &url,
+            &Random::seeded(1),
+        )
+        .unwrap();
         let id = || {
             let message = letter.to_message(7, AT, &from).unwrap().unwrap().formatted();
             let message = String::from_utf8(message).unwrap();

@@ -46,6 +46,8 @@ pub enum Mail<'a> {
     PasswordChanged {
         /// When.
         at: Timestamp,
+        /// Whether the account got a new client with it.
+        has_new_client: bool,
     },
     /// Somebody logged in from where nobody did before.
     NewDevice {

@@ -3,6 +3,11 @@
 use super::{Mail, SecondFactorChange};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
+use crate::store::claims;
+
+/// What a reader without a client does at a reset: the end of a sentence.
+const NEW_CLIENT: &str = "send \"new_client\": true along with the token and the new password. The answer then has a client id \
+                          and a client secret of your own, which log you in.";
 
 /// A mail, part by part, from top to bottom.
 pub(super) struct Words {
@@ -28,9 +33,12 @@ impl Words {
                 token: Some(token.expose().to_owned()),
                 facts: Vec::new(),
                 closing: format!(
-                    "It works once, until {}. If you did not sign up, somebody used your address by mistake. You can \
-                     ignore this message, or take the account over by resetting its password.",
-                    instant(*expires_at)
+                    "It works once, until {}. If you did not sign up, somebody else used your address. You can ignore this \
+                     message: where nobody confirms the address or logs in, the account is removed after {} days. Or take \
+                     the account over by resetting its password: ask for a reset of this address, for which you need \
+                     nothing but this mailbox, and {NEW_CLIENT}",
+                    instant(*expires_at),
+                    claims::LASTS.as_secs() / (24 * 60 * 60)
                 ),
             },
             Mail::VerifyEmail { token, expires_at } => Self {
@@ -56,15 +64,17 @@ impl Words {
                 token: Some(token.expose().to_owned()),
                 facts: Vec::new(),
                 closing: format!(
-                    "It works once, until {}. If it was not you, ignore this message: your password stays as it is.",
+                    "It works once, until {}. If you have no client id and client secret of this account, {NEW_CLIENT} If \
+                     it was not you, ignore this message: your password stays as it is.",
                     instant(*expires_at)
                 ),
             },
-            Mail::PasswordChanged { at } => Self {
+            Mail::PasswordChanged { at, has_new_client } => Self {
                 subject: "Your AI DocuMines password was changed",
                 paragraphs: vec![format!(
-                    "The password of your AI DocuMines account was changed on {}, and every device was logged out.",
-                    instant(*at)
+                    "The password of your AI DocuMines account was changed on {}, and every device was logged out.{}",
+                    instant(*at),
+                    if *has_new_client { " A new client (client id and client secret) was issued with it." } else { "" }
                 )],
                 token: None,
                 facts: Vec::new(),

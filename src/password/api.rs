@@ -33,6 +33,9 @@ impl PasswordApi {
     /// one. An e-mail address that nobody has gets the same answer, after the same time; so does one that three mails
     /// went to within the hour, and the last of them stays good.
     ///
+    /// The client id may be omitted, and is checked when it is sent: it is public and proves nothing, and a caller who lost
+    /// it needs this call most. `resetPassword` can give a new client.
+    ///
     /// `reset_token` is in the answer only where the operator allows it: by default while the server is for its own
     /// machine alone (no mail server, no proxy, a loopback address and public URL), and then only where the call comes
     /// from that machine directly. On the open internet the mail alone carries it.
@@ -50,7 +53,7 @@ impl PasswordApi {
         client: NamedClient,
         body: Body<RequestPasswordResetBody>,
     ) -> Result<Answer<RequestPasswordResetAnswer>, Refused<RequestResetError>> {
-        let token = request_password_reset(&app, &origin, &client.0, &body.0.email).await?;
+        let token = request_password_reset(&app, &origin, client.0.as_ref(), &body.0.email).await?;
         let is_shown = app.settings.reset_token_shown().is_shown(is_local.0);
         let reset_token = is_shown.then(|| token.expose().to_owned());
         Ok(Answer(RequestPasswordResetAnswer {
@@ -63,6 +66,13 @@ impl PasswordApi {
     ///
     /// Sets a new password. Every session of the account ends, its login opens where too many failures had closed it,
     /// and its owner is told by mail. A password that is too weak leaves the token usable.
+    ///
+    /// With `"new_client": true` the answer has `client_id` and `client_secret` of a new client of the account, shown this
+    /// once: for an owner whose client is lost (the answer to sign-up among them), and for an owner whose e-mail address
+    /// somebody else signed up with. The older clients stay. An account has 20 at most; where it has those, the client that
+    /// was unused for longest is revoked.
+    ///
+    /// The client id may be omitted, and is checked when it is sent.
     #[oai(path = "/password/reset/", method = "post", operation_id = "resetPassword", tag = "Tag::Password")]
     async fn reset_password(
         &self,
@@ -71,9 +81,15 @@ impl PasswordApi {
         client: NamedClient,
         body: Body<ResetPasswordBody>,
     ) -> Result<Answer<ResetPasswordAnswer>, Refused<ResetError>> {
-        let ResetPasswordBody { token, new_password } = body.0;
-        reset_password(&app, &origin, &client.0, &token, new_password).await?;
-        Ok(Answer(ResetPasswordAnswer { message: "Password reset successful".to_owned() }))
+        let ResetPasswordBody { token, new_password, new_client } = body.0;
+        let wants_client = new_client.unwrap_or_default();
+        let issued = reset_password(&app, &origin, client.0.as_ref(), &token, new_password, wants_client).await?;
+        let (client_id, client_secret) = issued.map(|client| (client.id, client.secret)).unzip();
+        Ok(Answer(ResetPasswordAnswer {
+            message: "Password reset successful".to_owned(),
+            client_id: client_id.map(|id| id.as_str().to_owned()),
+            client_secret: client_secret.map(|secret| secret.expose().to_owned()),
+        }))
     }
 }
 
@@ -124,6 +140,8 @@ body! {
         /// 8 to 128 characters, any of them. Refused when it is easy to guess, or contains the e-mail address, what stands
         /// before its `@`, the username or the contact's name (of four characters and more), in whatever case.
         new_password: NewPassword,
+        /// Whether the answer shall have a new client of the account, for an owner who has none: `false` unless given.
+        new_client: Option<bool>,
     }
 }
 
@@ -131,7 +149,11 @@ impl Documented for ResetPasswordBody {
     const DESCRIPTION: &'static str = "The token and what the password shall be.";
 
     fn example() -> Value {
-        json!({"token": "c1b6a7de-31f0-4d0c-9a55-7f2f4f1be09c", "new_password": "copper-heron-82-drift"})
+        json!({
+            "token": "c1b6a7de-31f0-4d0c-9a55-7f2f4f1be09c",
+            "new_password": "copper-heron-82-drift",
+            "new_client": false
+        })
     }
 }
 
@@ -141,13 +163,25 @@ pub struct ResetPasswordAnswer {
     /// Always `Password reset successful`.
     #[oai(validator(max_length = 100))]
     message: String,
+    /// The new client's id, where the body asked for one; else the member is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(min_length = 40, max_length = 40, pattern = "^[A-Za-z0-9]+$"))]
+    client_id: Option<String>,
+    /// The new client's secret, shown this once, where the body asked for one; else the member is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(validator(min_length = 128, max_length = 128, pattern = "^[A-Za-z0-9]+$"))]
+    client_secret: Option<String>,
 }
 
 impl Documented for ResetPasswordAnswer {
     const DESCRIPTION: &'static str = "The password is the new one, and every session has ended.";
 
     fn example() -> Value {
-        json!({"message": "Password reset successful"})
+        json!({
+            "message": "Password reset successful",
+            "client_id": "Wq3ZtX0nB8vKc51sLyRj7HdUeo2MfGpA9iT4CbNx",
+            "client_secret": "pX7c".repeat(32)
+        })
     }
 }
 

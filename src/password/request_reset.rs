@@ -37,7 +37,7 @@ impl From<StoreError> for RequestResetError {
 pub async fn request_password_reset(
     app: &App,
     origin: &Origin,
-    client: &Client,
+    client: Option<&Client>,
     email: &EmailAddress,
 ) -> Result<Token, RequestResetError> {
     let from_there = Whose::Source(origin.source);
@@ -62,7 +62,7 @@ pub async fn request_password_reset(
 
     let mut writes = Writes::to(&tx);
     password_resets::insert(&mut writes, &token.digest(), account, now, expires_at);
-    let subject = Subject { account: holder, session: None, client: Some(&client.id), origin };
+    let subject = Subject { account: holder, session: None, client: client.map(|client| &client.id), origin };
     audit::record(&mut writes, Event::PasswordResetRequested, subject, now);
     let mail = Mail::PasswordReset { token: &token, expires_at };
     outbox::enqueue(app, &mut writes, account.map(|_| email.as_str()), &mail, now)?;

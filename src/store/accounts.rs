@@ -197,10 +197,9 @@ pub async fn hash_of_each_cost(db: &impl ConnectionTrait) -> Result<Vec<Password
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-/// Whether somebody has that username, in whatever case.
-pub async fn has_username(db: &impl ConnectionTrait, username: &Username) -> Result<bool, StoreError> {
-    let found = Entity::find().select_only().column(Column::Id).filter(Column::UsernameKey.eq(username.key()));
-    Ok(found.into_tuple::<i64>().one(db).await?.is_some())
+/// The account that has that username, in whatever case.
+pub async fn find_by_username(db: &impl ConnectionTrait, username: &Username) -> Result<Option<Account>, StoreError> {
+    Entity::find().filter(Column::UsernameKey.eq(username.key())).one(db).await?.map(read).transpose()
 }
 
 /// The members that an update names; the others stay.

@@ -43,6 +43,8 @@ names! {
     Event {
         /// An account was made.
         SignedUp = "signed_up",
+        /// An account was removed that nobody had logged in to, and whose address nobody had verified, for a week.
+        ClaimExpired = "claim_expired",
         /// An account logged in.
         LoggedIn = "logged_in",
         /// A session's tokens were exchanged for new ones.
@@ -55,6 +57,10 @@ names! {
         PasswordResetRequested = "password_reset_requested",
         /// The password was changed by a reset; every session was ended.
         PasswordReset = "password_reset",
+        /// The account has a new client, which the event names.
+        ClientIssued = "client_issued",
+        /// A client of the account, which the event names, was taken out of use.
+        ClientRevoked = "client_revoked",
         /// Somebody asked to verify the account's e-mail address.
         EmailVerificationRequested = "email_verification_requested",
         /// The account's e-mail address was verified.
@@ -200,6 +206,11 @@ pub fn record(writes: &mut Writes, event: Event, subject: Subject<'_>, now: Time
         ..row(event, event.outcome(), subject.account, subject.client, Some(subject.origin), now)
     };
     writes.add(Entity::insert(row));
+}
+
+/// Adds what the server did by itself.
+pub fn record_own(writes: &mut Writes, event: Event, account: AccountId, now: Timestamp) {
+    writes.add(Entity::insert(row(event, event.outcome(), account, None, None, now)));
 }
 
 /// Adds what was refused.

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod changes;
+pub mod claims;
 pub mod clients;
 pub mod email_verifications;
 mod entity;

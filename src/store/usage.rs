@@ -105,6 +105,15 @@ pub async fn add(db: &impl ConnectionTrait, usages: &[Usage]) -> Result<(), Stor
          WHERE sessions.id = used.session AND sessions.last_activity_at < used.used_at"
     );
     db.execute_raw(statement(db, &sessions, usages)).await?;
+    // To the hour, which spares a write each second. A client of the platform's belongs to no account that is locked.
+    let clients = format!(
+        "UPDATE clients SET last_used_at = latest.used_at \
+         FROM (SELECT sessions.client_id, max(used.used_at) AS used_at \
+         FROM {used} JOIN sessions ON sessions.id = used.session GROUP BY sessions.client_id) AS latest \
+         WHERE clients.client_id = latest.client_id AND clients.account_id IS NOT NULL \
+         AND (clients.last_used_at IS NULL OR clients.last_used_at < latest.used_at - 3600000000)"
+    );
+    db.execute_raw(statement(db, &clients, usages)).await?;
     let mut writes = Writes::to(db);
     usages.iter().flat_map(|usage| &usage.used_first).for_each(|exchanged| tokens::note_use(&mut writes, exchanged));
     writes.run(db).await

@@ -11,12 +11,13 @@ use crate::support::{PASSWORD, TestApp, hours, schema};
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wants {
     Nothing,
-    ClientId,
+    /// The client id, where there is one: it may be omitted, and has to be right.
+    MaybeClientId,
     Client,
     ClientAndBearer,
 }
 
-use Wants::{Client, ClientAndBearer, ClientId, Nothing};
+use Wants::{Client, ClientAndBearer, MaybeClientId, Nothing};
 
 const TABLE: [(&str, Wants); 11] = [
     ("signup", Nothing),
@@ -24,10 +25,10 @@ const TABLE: [(&str, Wants); 11] = [
     ("refreshToken", Client),
     ("getProfile", ClientAndBearer),
     ("updateProfile", ClientAndBearer),
-    ("requestPasswordReset", ClientId),
-    ("resetPassword", ClientId),
-    ("requestEmailVerification", ClientId),
-    ("verifyEmail", ClientId),
+    ("requestPasswordReset", MaybeClientId),
+    ("resetPassword", MaybeClientId),
+    ("requestEmailVerification", MaybeClientId),
+    ("verifyEmail", MaybeClientId),
     ("changeEmail", ClientAndBearer),
     ("listActivity", ClientAndBearer),
 ];
@@ -71,13 +72,16 @@ fn the_spec_asks_for_the_credentials_that_the_table_has() {
     for (id, wants) in TABLE {
         let expected: &[&str] = match wants {
             Nothing => &[],
-            ClientId => &["clientId"],
+            MaybeClientId => &["clientId"],
             Client => &["clientId", "clientSecret"],
             ClientAndBearer => &["bearer", "clientId", "clientSecret"],
         };
         let security = schema::operation(id).value["security"].as_array().cloned().unwrap_or_default();
-        // One requirement that names them all: several would be alternatives.
-        assert_eq!(security.len(), usize::from(wants != Nothing), "{id}");
+        // One requirement that names them all: several would be alternatives. An empty one says that they may be omitted.
+        let (named, empty): (Vec<_>, Vec<_>) =
+            security.iter().partition(|all| all.as_object().is_some_and(|all| !all.is_empty()));
+        assert_eq!(named.len(), usize::from(wants != Nothing), "{id}");
+        assert_eq!(empty.len(), usize::from(wants == MaybeClientId), "{id}");
         let names: Vec<&str> =
             security.iter().flat_map(|all| all.as_object().unwrap().keys()).map(String::as_str).collect();
         assert_eq!(names, expected, "{id}");
@@ -91,7 +95,7 @@ async fn the_right_credentials_open_every_operation() {
     for (id, wants) in TABLE {
         let caller = match wants {
             Nothing => app.anon(),
-            ClientId => thandi.client.named_only(),
+            MaybeClientId => thandi.client.named_only(),
             Client => thandi.client.clone(),
             ClientAndBearer => session.caller.clone(),
         };
@@ -103,11 +107,15 @@ async fn the_right_credentials_open_every_operation() {
 }
 
 #[tokio::test]
-async fn a_missing_client_id_is_refused() {
+async fn a_missing_client_id_is_refused_where_a_client_has_to_prove_itself() {
     let app = TestApp::start().await;
     let (_, session) = logged_in(&app).await;
-    for id in operations_that(|wants| wants != Nothing) {
+    for id in operations_that(|wants| matches!(wants, Client | ClientAndBearer)) {
         call(&session.caller.without_client_id(), id).await.refused(401, "invalid_client");
+    }
+    for id in operations_that(|wants| wants == MaybeClientId) {
+        let answer = call(&app.anon(), id).await;
+        assert_ne!(answer.status, 401, "{id}");
     }
 }
 
@@ -283,7 +291,7 @@ async fn credentials_in_a_query_are_not_taken() {
     let (client_id, secret) = (thandi.client.client_id.unwrap(), thandi.client.client_secret.unwrap());
     let query =
         format!("?client_id={client_id}&client_secret={secret}&X-Client-ID={client_id}&X-Client-Secret={secret}");
-    for id in operations_that(|wants| wants != Nothing) {
+    for id in operations_that(|wants| matches!(wants, Client | ClientAndBearer)) {
         call_at(&app.anon(), id, &query).await.refused(401, "invalid_client");
     }
 }
@@ -298,7 +306,8 @@ async fn credentials_are_asked_before_the_body_is_looked_at() {
             continue;
         }
         let method: Method = operation.method.to_ascii_uppercase().parse().unwrap();
-        let broken = app.anon().call(method.clone(), operation.path).body("{");
+        let caller = if wants == MaybeClientId { app.anon().with_client_id("x") } else { app.anon() };
+        let broken = caller.call(method.clone(), operation.path).body("{");
         broken.send().await.refused(401, "invalid_client");
         if wants == ClientAndBearer {
             let broken = thandi.client.call(method, operation.path).body("{");

@@ -65,7 +65,7 @@ async fn a_refused_reset_mails_nothing() {
         .await
         .refused(400, "invalid_reset_token");
     client.request_reset("nobody").await.names(&["/email"]);
-    app.anon().request_reset(&thandi.email).await.refused(401, "invalid_client");
+    app.anon().with_client_id("x").request_reset(&thandi.email).await.refused(401, "invalid_client");
     assert!(app.waiting_mail().await.is_empty());
 }
 

@@ -85,7 +85,10 @@ fn no_secret_is_in_the_debug_output_of_a_request() {
     let requests = [
         format!("{:?}", LoginBody { email: email(), password: Password::received(PASSWORD) }),
         format!("{:?}", RefreshTokenBody { refresh_token: token() }),
-        format!("{:?}", ResetPasswordBody { token: token(), new_password: PASSWORD.parse().unwrap() }),
+        format!(
+            "{:?}",
+            ResetPasswordBody { token: token(), new_password: PASSWORD.parse().unwrap(), new_client: None }
+        ),
         format!("{:?}", {
             SignupBody {
                 username: None,

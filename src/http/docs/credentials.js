@@ -25,6 +25,8 @@ const AFTER = {
     fill: ({ answer }) => ({ resetPassword: { token: answer.reset_token } }),
   },
   resetPassword: {
+    // There where the body asked for a new client.
+    authorise: ({ answer }) => ({ clientId: answer.client_id, clientSecret: answer.client_secret }),
     // Every session of the account has ended.
     forget: ["bearer"],
     fill: ({ sent }) => ({ login: { password: sent.new_password } }),

@@ -53,11 +53,11 @@ codes! {
     InvalidVerificationToken = "invalid_verification_token", BAD_REQUEST, "The verification token is not valid",
         "The verification token is unknown, was used, has expired, or a newer one was asked for. Ask for another, or for the change of address again.";
     InvalidClient = "invalid_client", UNAUTHORIZED, "The client is not valid",
-        "The client credentials are missing, unknown, revoked or wrong. Send what sign-up answered: `client_id` in the header X-Client-ID and, where the operation asks for it, `client_secret` in X-Client-Secret.";
+        "The client credentials are missing, unknown, revoked or wrong. Send what sign-up answered: `client_id` in the header X-Client-ID and, where the operation asks for it, `client_secret` in X-Client-Secret. Who has lost them resets the password with `new_client`, for which no client is needed.";
     InvalidToken = "invalid_token", UNAUTHORIZED, "The access token is not valid",
         "The access token is missing, unknown, expired, revoked, or was issued to another client. Refresh it or log in again.";
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "The e-mail address or the password is wrong",
-        "No account that this client serves has this e-mail address and this password. Which of them is wrong is not said.";
+        "No account that this client serves has this e-mail address and this password. Which of them is wrong is not said. The client of another account does not serve; who has lost theirs resets the password with `new_client`.";
     InvalidRefreshToken = "invalid_refresh_token", UNAUTHORIZED, "The refresh token is not valid",
         "The refresh token is unknown, expired, was exchanged before, was issued to another client, or its session has ended. Log in again.";
     AccountInactive = "account_inactive", FORBIDDEN, "The account is not active",
@@ -75,7 +75,7 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body did not arrive in time",
         "The body has to arrive within ten seconds. Send the request again.";
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is taken",
-        "There is an account with this e-mail address. Log in, or reset its password.";
+        "There is an account with this e-mail address. If the address is yours, log in, or reset the account's password, for which you need no client: with `new_client` the answer to `resetPassword` has a client that logs you in.";
     UsernameTaken = "username_taken", CONFLICT, "The username is taken",
         "Somebody has this username, in this or another case. Choose another, or omit it.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

@@ -138,13 +138,19 @@ fn order_tags(document: &mut Value) {
 }
 
 fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
-    // Alternatives become one requirement: all of them. Without any, the spec says so rather than nothing.
-    let schemes = operation["security"].as_array().into_iter().flatten();
-    let mut all: Map<String, Value> = schemes.filter_map(|scheme| scheme.as_object().cloned()).flatten().collect();
+    // Alternatives become one requirement: all of them, or none where an empty one says that they may be omitted. Without
+    // any, the spec says so rather than nothing.
+    let schemes = operation["security"].as_array().into_iter().flatten().filter_map(Value::as_object);
+    let may_be_omitted = schemes.clone().any(Map::is_empty);
+    let mut all: Map<String, Value> = schemes.flat_map(Map::clone).collect();
     all.sort_keys();
     let (has_security, wants_bearer) = (!all.is_empty(), all.contains_key("bearer"));
     let wants_secret = all.contains_key("clientSecret");
-    operation["security"] = if has_security { json!([all]) } else { json!([]) };
+    operation["security"] = match (has_security, may_be_omitted) {
+        (true, true) => json!([all, {}]),
+        (true, false) => json!([all]),
+        (false, _) => json!([]),
+    };
 
     // What a caller can get wrong, as `errors` would name it.
     let mut fields: Vec<String> = Vec::new();

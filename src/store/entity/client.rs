@@ -12,6 +12,7 @@ pub struct Model {
     pub account_id: Option<i64>,
     pub created_at: i64,
     pub revoked_at: Option<i64>,
+    pub last_used_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

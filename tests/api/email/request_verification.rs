@@ -72,7 +72,7 @@ async fn what_is_no_address_is_refused_and_mails_nothing() {
     let app = TestApp::start().await;
     let thandi = app.sign_up("thandi").await;
     thandi.client.named_only().request_verification("nobody").await.names(&["/email"]);
-    app.anon().request_verification(&thandi.email).await.refused(401, "invalid_client");
+    app.anon().with_client_id("x").request_verification(&thandi.email).await.refused(401, "invalid_client");
     assert!(app.waiting_mail().await.is_empty());
 }
 

@@ -1,2 +1,3 @@
+mod new_client;
 mod request_reset;
 mod reset;

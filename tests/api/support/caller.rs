@@ -103,6 +103,12 @@ impl<'a> Caller<'a> {
         self.post("/password/reset/").json(&json!({"token": token, "new_password": new_password})).send().await
     }
 
+    /// Resets the password and asks for a new client.
+    pub(crate) async fn reset_to_new_client(&self, token: &str, new_password: &str) -> Answer {
+        let body = json!({"token": token, "new_password": new_password, "new_client": true});
+        self.post("/password/reset/").json(&body).send().await
+    }
+
     pub(crate) async fn request_verification(&self, email: &str) -> Answer {
         self.post("/email/verify/request/").json(&json!({"email": email})).send().await
     }

@@ -90,6 +90,13 @@ impl<'a> User<'a> {
 }
 
 impl<'a> Caller<'a> {
+    /// The caller with the client that an answer to sign-up or reset gave.
+    #[track_caller]
+    pub(crate) fn with_client_of(&self, answer: &serde_json::Value) -> Self {
+        let text = |member: &str| answer[member].as_str().unwrap();
+        self.with_client(text("client_id"), text("client_secret"))
+    }
+
     /// The session that an answer to login or refresh opened.
     #[track_caller]
     pub(crate) fn session(&self, answer: &Answer) -> Session<'a> {

@@ -35,6 +35,18 @@ def test_the_whole_walk() -> None:
     assert auth.get_profile().email == email
 
 
+def test_who_lost_the_client_gets_a_new_one_by_a_reset() -> None:
+    _, email = logged_in()
+    saved: list[Credentials] = []
+    auth = AuthClient(LIVE, save=saved.append)
+    token = auth.request_password_reset(email=email).reset_token
+    assert isinstance(token, str)
+    done = auth.reset_password(token=token, new_password="NewSecurePass#789", new_client=True)
+    assert [(one.client_id, one.client_secret) for one in saved] == [(done.client_id, done.client_secret)]
+    auth.login(email=email, password="NewSecurePass#789")
+    assert auth.get_profile().email == email
+
+
 @pytest.mark.parametrize("expired", EXPIRED.values(), ids=EXPIRED.keys())
 def test_twenty_threads_at_once_lead_to_one_refresh(expired: dict[str, Any]) -> None:
     first, email = logged_in()

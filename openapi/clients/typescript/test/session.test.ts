@@ -27,6 +27,18 @@ test("the whole walk", async () => {
   assert.equal((await auth.getProfile()).email, email);
 });
 
+test("who lost the client gets a new one by a reset, and logs in with it", async () => {
+  const { email } = await loggedIn();
+  const saved: Credentials[] = [];
+  const auth = new AuthClient({ baseUrl: live, save: (credentials) => void saved.push(credentials) });
+  const { reset_token } = await auth.requestPasswordReset({ email });
+  assert(reset_token !== undefined);
+  const done = await auth.resetPassword({ token: reset_token, new_password: "NewSecurePass#789", new_client: true });
+  assert.deepEqual(saved, [{ clientId: done.client_id, clientSecret: done.client_secret }]);
+  await auth.login({ email, password: "NewSecurePass#789" });
+  assert.equal((await auth.getProfile()).email, email);
+});
+
 for (const [name, expired] of Object.entries({
   "that the server refuses": { accessToken: stale },
   "that is about to end": { renewAt: Date.now() - 1 },
