@@ -18,6 +18,7 @@ mod m2026_11_25_000013_audit_replacements;
 mod m2026_11_25_000014_refresh_branches;
 mod m2026_11_25_000015_refresh_uses;
 mod m2026_11_25_000016_claims;
+mod m2026_11_25_000017_username_keys;
 
 /// Every change, in the order in which it is made.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_25_000014_refresh_branches::Migration),
             Box::new(m2026_11_25_000015_refresh_uses::Migration),
             Box::new(m2026_11_25_000016_claims::Migration),
+            Box::new(m2026_11_25_000017_username_keys::Migration),
         ]
     }
 }

@@ -1,15 +1,18 @@
 //! E-mail addresses.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use email_address::Options;
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization;
 
 use super::Invalid;
 use super::text::one_line;
 
-/// A mailbox (`local-part@domain`, RFC 5321): ASCII, in lower case, with a dotted domain, at most 254 characters.
+/// A mailbox (`local-part@domain`, RFC 5321): ASCII, in lower case, with a dotted domain, at most 254 characters. A domain
+/// in other letters is taken, and kept in its ASCII form (UTS 46).
 ///
 /// Quoted local parts, address literals (`[192.0.2.1]`) and display names are refused: no provider that
 /// people sign up with hands them out, and each has been a way to smuggle a second address past a check.
@@ -31,15 +34,23 @@ impl FromStr for EmailAddress {
     type Err = Invalid;
 
     fn from_str(raw: &str) -> Result<Self, Invalid> {
-        let address = one_line(raw, Self::MAX_LENGTH)?.to_ascii_lowercase();
-        if !address.is_ascii() {
-            return Err(Invalid::because(
-                "must be an e-mail address in ASCII; write an international domain in Punycode",
-            ));
+        let malformed = || Invalid::because("must be an e-mail address such as name@example.com");
+        // Letters that keyboards for other scripts give in full width are ASCII after that.
+        let address: String = one_line(raw, Self::MAX_LENGTH)?.nfkc().collect();
+        let (local, domain) = address.rsplit_once('@').ok_or_else(malformed)?;
+        if !local.is_ascii() {
+            return Err(Invalid::because("must be an e-mail address with nothing but ASCII before its @"));
         }
+        let domain = if domain.is_ascii() {
+            Cow::Borrowed(domain)
+        } else {
+            idna::domain_to_ascii(domain).map_err(|_| malformed())?.into()
+        };
+        let address = format!("{local}@{domain}").to_ascii_lowercase();
         let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
-        if address.contains('"') || email_address::EmailAddress::parse_with_options(&address, options).is_err() {
-            return Err(Invalid::because("must be an e-mail address such as name@example.com"));
+        let is_address = email_address::EmailAddress::parse_with_options(&address, options).is_ok();
+        if address.contains('"') || address.len() > Self::MAX_LENGTH || !is_address {
+            return Err(malformed());
         }
         Ok(Self(address))
     }
@@ -67,6 +78,27 @@ mod tests {
     fn case_and_surrounding_space_do_not_matter() {
         let address: EmailAddress = "  Thandi.Nkosi@Example.COM ".parse().expect("a good address");
         assert_eq!(address.as_str(), "thandi.nkosi@example.com");
+    }
+
+    #[test]
+    fn an_international_domain_is_kept_in_its_ascii_form_whichever_was_sent() {
+        for (sent, kept) in [
+            ("user@bücher.example", "user@xn--bcher-kva.example"),
+            ("User@BÜCHER.example", "user@xn--bcher-kva.example"),
+            ("user@bu\u{308}cher.example", "user@xn--bcher-kva.example"),
+            ("user@xn--bcher-kva.example", "user@xn--bcher-kva.example"),
+            ("user@例え.テスト", "user@xn--r8jz45g.xn--zckzah"),
+            ("user@faß.example", "user@xn--fa-hia.example"),
+            ("user@\u{212a}elvin.com", "user@kelvin.com"),
+            ("user@example。com", "user@example.com"),
+            ("ｕser＠ｅxample．com", "user@example.com"),
+        ] {
+            assert_eq!(sent.parse::<EmailAddress>().map(|address| address.0), Ok(kept.to_owned()), "{sent}");
+        }
+        let long = format!("user@{}.example", "ü".repeat(200));
+        for bad in ["user@bü cher.example", "user@ü", "user@\u{200d}.example", "jörg@bücher.example", &long] {
+            assert!(bad.parse::<EmailAddress>().is_err(), "{bad:?} was taken");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
 use super::Invalid;
-use super::text::one_line;
+use super::text::{one_line, unique_form};
 
 /// A username: letters and digits of any script and `@ . + - _`, NFKC-normalised, at most 150 code points.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -23,10 +23,10 @@ impl Username {
         &self.0
     }
 
-    /// The form that must be unique: the same for `Thandi` and `thandi`.
+    /// The form that must be unique: the same for `Thandi` and `thandi`, and for `ΟΔΟΣ` and `οδος`.
     #[must_use]
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        unique_form(&self.0)
     }
 }
 

@@ -1,2 +1,3 @@
 mod claims;
 mod signup;
+mod username_keys;
