@@ -15,6 +15,7 @@ use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::clock::{Timestamp, TotalTime};
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::optional::Optional;
 use crate::kernel::origin::Origin;
 use crate::kernel::password::NewPassword;
 use crate::kernel::phone_number::PhoneNumber;
@@ -37,7 +38,7 @@ impl AccountApi {
     /// with `new_client`: that opens the account with a new client, and wants none. An account that was never logged in to
     /// and whose address was never verified gives its address and username free after 7 days.
     ///
-    /// Strings are trimmed; the password is taken as it comes.
+    /// Strings are trimmed; the password is taken as it comes. What may be omitted may be `null` or empty as well.
     #[oai(path = "/signup/", method = "post", operation_id = "signup", tag = "Tag::Account")]
     async fn signup(
         &self,
@@ -54,8 +55,9 @@ body! {
     /// What somebody says who joins.
     pub struct SignupBody {
         /// A second name; letters, digits and `@ . + - _`. Unique without regard to case. May be omitted.
-        username: Option<Username>,
-        /// Where mail goes and what the account logs in with. Unique without regard to case; kept in lower case.
+        username: Optional<Username>,
+        /// Where mail goes and what the account logs in with. Unique without regard to case; kept in lower case, and an
+        /// international domain in its ASCII form.
         email: EmailAddress,
         /// 8 to 128 characters, any of them. Refused when it is among the commonest, easy to guess from the other members,
         /// or contains the e-mail address, what stands before its `@`, the username or the contact's name (of four
@@ -68,13 +70,13 @@ body! {
         /// Where to ring: digits, spaces and `+ - ( ) .`, with 7 to 15 digits.
         contact_phone: PhoneNumber,
         /// Where to write, if elsewhere than `email`.
-        contact_email: Option<EmailAddress>,
+        contact_email: Optional<EmailAddress>,
         /// Postal address. May be omitted.
-        address: Option<Paragraph>,
+        address: Optional<Paragraph>,
         /// What you do. May be omitted.
-        industry: Option<Name>,
+        industry: Optional<Name>,
         /// What you want with AI DocuMines. May be omitted.
-        use_case: Option<Paragraph>,
+        use_case: Optional<Paragraph>,
     }
 }
 
@@ -100,16 +102,16 @@ impl Documented for SignupBody {
 impl From<SignupBody> for Signup {
     fn from(body: SignupBody) -> Self {
         Self {
-            username: body.username,
+            username: body.username.given(),
             email: body.email,
             password: body.password,
             organisation: body.organisation,
             contact_name: body.contact_name,
             contact_phone: body.contact_phone,
-            contact_email: body.contact_email,
-            address: body.address,
-            industry: body.industry,
-            use_case: body.use_case,
+            contact_email: body.contact_email.given(),
+            address: body.address.given(),
+            industry: body.industry.given(),
+            use_case: body.use_case.given(),
         }
     }
 }

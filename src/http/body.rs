@@ -16,6 +16,7 @@ use tokio::io::AsyncReadExt;
 use super::json_object::{JsonObject, TWICE};
 use super::problem::{Code, FieldError, Problem};
 use crate::kernel::Invalid;
+use crate::kernel::optional::Optional;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -45,6 +46,21 @@ pub trait Member: Sized {
     /// # Errors
     /// The rule that it breaks, as the end of a sentence that begins with its name.
     fn read(value: Value) -> Result<Self, Invalid>;
+
+    /// Whether a member that is there says that there is none, where it is [`Optional`].
+    fn is_none(value: &Value) -> bool {
+        value.is_null()
+    }
+}
+
+impl<T: Member> Member for Optional<T> {
+    fn absent() -> Option<Self> {
+        Some(Self::Omitted)
+    }
+
+    fn read(value: Value) -> Result<Self, Invalid> {
+        if T::is_none(&value) { Ok(Self::Cleared) } else { T::read(value).map(Self::Given) }
+    }
 }
 
 impl<T: Member> Member for Option<T> {

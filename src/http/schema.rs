@@ -12,6 +12,7 @@ use super::body::Member;
 use crate::kernel::Invalid;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::optional::Optional;
 use crate::kernel::page::{Cursor, PageLimit};
 use crate::kernel::password::{NewPassword, Password};
 use crate::kernel::phone_number::PhoneNumber;
@@ -78,11 +79,60 @@ macro_rules! parsed_member {
             fn read(value: Value) -> Result<Self, Invalid> {
                 string(value)?.parse()
             }
+
+            fn is_none(value: &Value) -> bool {
+                let is_blank = |text: &str| text.trim().is_empty() && !text.chars().any(char::is_control);
+                value.is_null() || value.as_str().is_some_and(is_blank)
+            }
         }
     };
     ($type:ty) => {
         parsed_member!([] $type);
     };
+}
+
+/// The schema of a value that may be `null` too.
+impl<T: Member + Type> Type for Optional<T> {
+    const IS_REQUIRED: bool = false;
+    type RawValueType = T::RawValueType;
+    type RawElementValueType = T::RawElementValueType;
+
+    fn name() -> Cow<'static, str> {
+        format!("optional_{}", T::name()).into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        match T::schema_ref() {
+            MetaSchemaRef::Inline(schema) => MetaSchemaRef::Inline(Box::new(MetaSchema { nullable: true, ..*schema })),
+            reference @ MetaSchemaRef::Reference(_) => reference,
+        }
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        self.change().flatten().and_then(T::as_raw_value)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+        match self {
+            Self::Given(value) => value.raw_element_iter(),
+            Self::Omitted | Self::Cleared => Box::new(std::iter::empty()),
+        }
+    }
+}
+
+impl<T: Member + Type> ParseFromJSON for Optional<T> {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        value.map_or(Ok(Self::Omitted), |value| Self::read(value).map_err(ParseError::custom))
+    }
+}
+
+impl<T: ToJSON> ToJSON for Optional<T>
+where
+    Self: Type,
+{
+    fn to_json(&self) -> Option<Value> {
+        self.change().map(|value| value.and_then(T::to_json).unwrap_or_default())
+    }
 }
 
 fn text(min: usize, max: usize) -> MetaSchema {
@@ -259,6 +309,7 @@ mod tests {
                 refusal::<Preferences>(&value),
                 refusal::<bool>(&value),
                 refusal::<Option<Name>>(&value),
+                refusal::<Optional<Name>>(&value),
             ];
             prop_assert!(refusal::<Timestamp>(&value).is_some());
             // Long enough to stand in no sentence of ours.

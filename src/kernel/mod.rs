@@ -8,6 +8,7 @@ pub mod device;
 pub mod email_address;
 pub mod host;
 pub mod keys;
+pub mod optional;
 pub mod origin;
 pub mod page;
 pub mod page_origin;

@@ -17,6 +17,7 @@ use crate::http::local::IsLocal;
 use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::optional::Optional;
 use crate::kernel::origin::Origin;
 use crate::kernel::password::NewPassword;
 use crate::kernel::token::Token;
@@ -82,7 +83,7 @@ impl PasswordApi {
         body: Body<ResetPasswordBody>,
     ) -> Result<Answer<ResetPasswordAnswer>, Refused<ResetError>> {
         let ResetPasswordBody { token, new_password, new_client } = body.0;
-        let wants_client = new_client.unwrap_or_default();
+        let wants_client = new_client.given().unwrap_or_default();
         let issued = reset_password(&app, &origin, client.0.as_ref(), &token, new_password, wants_client).await?;
         let (client_id, client_secret) = issued.map(|client| (client.id, client.secret)).unzip();
         Ok(Answer(ResetPasswordAnswer {
@@ -141,7 +142,7 @@ body! {
         /// before its `@`, the username or the contact's name (of four characters and more), in whatever case.
         new_password: NewPassword,
         /// Whether the answer shall have a new client of the account, for an owner who has none: `false` unless given.
-        new_client: Option<bool>,
+        new_client: Optional<bool>,
     }
 }
 

@@ -17,10 +17,12 @@ use crate::http::caller::Caller;
 use crate::http::problem::{Code, Problem, Refusal, Refused};
 use crate::http::spec::Tag;
 use crate::kernel::email_address::EmailAddress;
+use crate::kernel::optional::Optional;
 use crate::kernel::origin::Origin;
 use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
 use crate::kernel::text::{Name, Paragraph};
+use crate::kernel::username::Username;
 
 /// The operations on profiles.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +50,8 @@ impl ProfileApi {
     /// Update the profile
     ///
     /// Changes the members that the body names and leaves the others as they are. Where one of them breaks a rule,
-    /// nothing changes at all. `user_preferences` is replaced as a whole. A profile changes 240 times an hour at most; an
+    /// nothing changes at all. `null` or an empty string clears what is optional: `username`, `address`, `industry` and
+    /// `use_case`; `contact_email` becomes the account's `email` again. `user_preferences` is replaced as a whole. A profile changes 240 times an hour at most; an
     /// update that names what the profile has already changes nothing and does not count.
     #[oai(path = "/profile/update/", method = "put", operation_id = "updateProfile", tag = "Tag::Profile")]
     async fn update_profile(
@@ -108,20 +111,22 @@ impl Documented for ProfileAnswer {
 body! {
     /// What changes. Every member may be omitted.
     pub struct UpdateProfileBody {
+        /// A second name; letters, digits and `@ . + - _`. Unique without regard to case. `null` clears it.
+        username: Optional<Username>,
         /// Whom you work for.
         organisation: Option<Name>,
         /// Whom to ask for.
         contact_name: Option<Name>,
         /// Where to ring: digits, spaces and `+ - ( ) .`, with 7 to 15 digits.
         contact_phone: Option<PhoneNumber>,
-        /// Where to write. Logging in goes on with the account's `email`.
-        contact_email: Option<EmailAddress>,
-        /// Postal address.
-        address: Option<Paragraph>,
-        /// What you do.
-        industry: Option<Name>,
-        /// What you want with AI DocuMines.
-        use_case: Option<Paragraph>,
+        /// Where to write; `null` for the account's `email`, with which logging in goes on whatever stands here.
+        contact_email: Optional<EmailAddress>,
+        /// Postal address. `null` clears it.
+        address: Optional<Paragraph>,
+        /// What you do. `null` clears it.
+        industry: Optional<Name>,
+        /// What you want with AI DocuMines. `null` clears it.
+        use_case: Optional<Paragraph>,
         /// What you like, as a whole: up to 50 members that are strings, numbers or booleans.
         user_preferences: Option<Preferences>,
         /// Whether you want to be told of news.
@@ -144,6 +149,7 @@ impl Documented for UpdateProfileBody {
 impl From<UpdateProfileBody> for ProfileChange {
     fn from(body: UpdateProfileBody) -> Self {
         Self {
+            username: body.username,
             organisation: body.organisation,
             contact_name: body.contact_name,
             contact_phone: body.contact_phone,
@@ -174,13 +180,14 @@ impl Documented for UpdateProfileAnswer {
 }
 
 impl Refusal for UpdateError {
-    const CODES: &'static [Code] = &[Code::RateLimited];
+    const CODES: &'static [Code] = &[Code::UsernameTaken, Code::RateLimited];
 }
 
 impl From<UpdateError> for Problem {
     fn from(error: UpdateError) -> Self {
         match error {
             UpdateError::Throttled(throttled) => Self::rate_limited(throttled),
+            UpdateError::UsernameTaken => Self::new(Code::UsernameTaken),
             UpdateError::Fault(fault) => fault.into(),
         }
     }

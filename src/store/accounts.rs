@@ -13,9 +13,7 @@ use super::{AccountId, Locking, StoreError, corrupt};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::email_address::EmailAddress;
 use crate::kernel::password::PasswordHash;
-use crate::kernel::phone_number::PhoneNumber;
 use crate::kernel::preferences::Preferences;
-use crate::kernel::text::{Name, Paragraph};
 use crate::kernel::username::Username;
 
 /// What a sign-up writes.
@@ -200,79 +198,6 @@ pub async fn hash_of_each_cost(db: &impl ConnectionTrait) -> Result<Vec<Password
 /// The account that has that username, in whatever case.
 pub async fn find_by_username(db: &impl ConnectionTrait, username: &Username) -> Result<Option<Account>, StoreError> {
     Entity::find().filter(Column::UsernameKey.eq(username.key())).one(db).await?.map(read).transpose()
-}
-
-/// The members that an update names; the others stay.
-#[derive(Debug, Default)]
-pub struct ProfileChange {
-    /// Whom they work for.
-    pub organisation: Option<Name>,
-    /// Whom to ask for.
-    pub contact_name: Option<Name>,
-    /// Where to ring.
-    pub contact_phone: Option<PhoneNumber>,
-    /// Where to write.
-    pub contact_email: Option<EmailAddress>,
-    /// Where they are.
-    pub address: Option<Paragraph>,
-    /// What they do.
-    pub industry: Option<Name>,
-    /// What they want with us.
-    pub use_case: Option<Paragraph>,
-    /// What they like; replaces the whole object.
-    pub preferences: Option<Preferences>,
-    /// Whether they want to be told of news.
-    pub notifications_enabled: Option<bool>,
-}
-
-impl ProfileChange {
-    /// Whether anything that it names is another than the account has.
-    #[must_use]
-    pub fn changes(&self, account: &Account) -> bool {
-        let Account { profile, standing, .. } = account;
-        let texts = [
-            (self.organisation.as_ref().map(Name::as_str), Some(&profile.organisation)),
-            (self.contact_name.as_ref().map(Name::as_str), Some(&profile.contact_name)),
-            (self.contact_phone.as_ref().map(PhoneNumber::as_str), Some(&profile.contact_phone)),
-            (self.contact_email.as_ref().map(EmailAddress::as_str), Some(&profile.contact_email)),
-            (self.address.as_ref().map(Paragraph::as_str), profile.address.as_ref()),
-            (self.industry.as_ref().map(Name::as_str), profile.industry.as_ref()),
-            (self.use_case.as_ref().map(Paragraph::as_str), profile.use_case.as_ref()),
-        ];
-        // Their order is kept, so another order is a change.
-        let are_others = |wanted: &Preferences| !wanted.members().iter().eq(standing.preferences.members());
-        texts.into_iter().any(|(wanted, kept)| wanted.is_some() && wanted != kept.map(String::as_str))
-            || self.preferences.as_ref().is_some_and(are_others)
-            || self.notifications_enabled.is_some_and(|wanted| wanted != standing.notifications_enabled)
-    }
-}
-
-/// Changes what `change` names and nothing else.
-pub fn change_profile(writes: &mut Writes, id: AccountId, change: ProfileChange) {
-    let texts = [
-        (Column::Organisation, change.organisation.as_ref().map(Name::as_str)),
-        (Column::ContactName, change.contact_name.as_ref().map(Name::as_str)),
-        (Column::ContactPhone, change.contact_phone.as_ref().map(PhoneNumber::as_str)),
-        (Column::ContactEmail, change.contact_email.as_ref().map(EmailAddress::as_str)),
-        (Column::Address, change.address.as_ref().map(Paragraph::as_str)),
-        (Column::Industry, change.industry.as_ref().map(Name::as_str)),
-        (Column::UseCase, change.use_case.as_ref().map(Paragraph::as_str)),
-    ];
-    let mut row = <ActiveModel as Default>::default();
-    for (column, text) in texts {
-        if let Some(text) = text {
-            row.set(column, text.into());
-        }
-    }
-    if let Some(preferences) = change.preferences {
-        row.preferences = Set(Value::Object(preferences.members().clone()));
-    }
-    if let Some(enabled) = change.notifications_enabled {
-        row.notifications_enabled = Set(enabled);
-    }
-    if row.is_changed() {
-        update(writes, id, row);
-    }
 }
 
 /// Replaces the hash of the password.

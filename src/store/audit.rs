@@ -71,6 +71,8 @@ names! {
         EmailChanged = "email_changed",
         /// Nobody was signed up.
         SignupRefused = "signup_refused",
+        /// The profile stayed as it was.
+        ProfileUpdateRefused = "profile_update_refused",
         /// Nobody was logged in.
         LoginRefused = "login_refused",
         /// No tokens were exchanged.

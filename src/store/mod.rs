@@ -14,6 +14,7 @@ pub mod expired;
 pub mod holders;
 pub mod outbox;
 pub mod password_resets;
+pub mod profile_changes;
 pub mod sealed;
 pub mod seals;
 pub mod secret_key;

@@ -2,6 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use documines_auth::account::api::SignupBody;
+use documines_auth::kernel::optional::Optional;
 use documines_auth::kernel::password::Password;
 use documines_auth::kernel::token::Token;
 use documines_auth::password::api::ResetPasswordBody;
@@ -87,20 +88,24 @@ fn no_secret_is_in_the_debug_output_of_a_request() {
         format!("{:?}", RefreshTokenBody { refresh_token: token() }),
         format!(
             "{:?}",
-            ResetPasswordBody { token: token(), new_password: PASSWORD.parse().unwrap(), new_client: None }
+            ResetPasswordBody {
+                token: token(),
+                new_password: PASSWORD.parse().unwrap(),
+                new_client: Optional::Omitted
+            }
         ),
         format!("{:?}", {
             SignupBody {
-                username: None,
+                username: Optional::Omitted,
                 email: email(),
                 password: PASSWORD.parse().unwrap(),
                 organisation: "Nkosi".parse().unwrap(),
                 contact_name: "Thandi".parse().unwrap(),
                 contact_phone: "+27 21 555 0147".parse().unwrap(),
-                contact_email: None,
-                address: None,
-                industry: None,
-                use_case: None,
+                contact_email: Optional::Omitted,
+                address: Optional::Omitted,
+                industry: Optional::Omitted,
+                use_case: Optional::Omitted,
             }
         }),
     ];

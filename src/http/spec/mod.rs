@@ -166,6 +166,7 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
         let content = &mut operation["requestBody"]["content"][JSON];
         if let Some(schema) = referenced(content, schemas) {
             schema["additionalProperties"] = false.into();
+            allow_omitting_null(schema);
             fields = members(&mut schema["properties"]).keys().map(|name| format!("/{name}")).collect();
         }
         hoist_example(content, schemas);
@@ -209,6 +210,14 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
         response["headers"] = answers::headers(status, is_limited);
     }
     operation["responses"] = Value::Object(responses.into_iter().collect());
+}
+
+/// What a request may send as `null` it may omit too; an answer never does.
+fn allow_omitting_null(schema: &mut Value) {
+    let properties = schema["properties"].clone();
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| name.as_str().is_none_or(|name| properties[name]["nullable"] != true));
+    }
 }
 
 /// The members of a form as the parameters of a query.

@@ -86,15 +86,32 @@ async fn a_password_is_not_trimmed() {
 }
 
 #[tokio::test]
-async fn what_is_empty_after_trimming_is_refused() {
+async fn what_is_required_and_empty_after_trimming_is_refused() {
     let app = TestApp::start().await;
-    let members = person("thandi");
-    for member in members.as_object().unwrap().keys().filter(|name| *name != "password") {
+    for member in ["email", "organisation", "contact_name", "contact_phone"] {
         for empty in ["", "   "] {
             app.anon().signup(&with(member, empty)).await.names(&[&format!("/{member}")]);
         }
     }
     assert_eq!(app.count_accounts().await, 0);
+}
+
+#[tokio::test]
+async fn what_may_be_omitted_may_be_null_or_empty_as_well() {
+    let app = TestApp::start().await;
+    for (number, none) in [Value::Null, json!(""), json!("  ")].into_iter().enumerate() {
+        let mut body = person(&format!("thandi{number}"));
+        for member in ["username", "contact_email", "address", "industry", "use_case"] {
+            body[member] = none.clone();
+        }
+        let answer = app.anon().post("/signup/").json(&body).beyond_the_schema().send().await.expect(201);
+        let account = app.account(documines_auth::store::AccountId(answer["user_id"].as_i64().unwrap())).await;
+        let profile = account.profile;
+        assert_eq!((account.username, profile.address, profile.industry, profile.use_case), (None, None, None, None));
+        assert_eq!(profile.contact_email, profile.email);
+    }
+    // As far as null goes, the schema says so.
+    app.anon().signup(&with("address", Value::Null)).await.expect(201);
 }
 
 #[tokio::test]
@@ -118,9 +135,9 @@ async fn a_number_for_a_string_is_refused() {
 }
 
 #[tokio::test]
-async fn null_for_a_string_is_refused() {
+async fn null_for_what_is_required_is_refused() {
     let app = TestApp::start().await;
-    for member in person("thandi").as_object().unwrap().keys() {
+    for member in ["email", "password", "organisation", "contact_name", "contact_phone"] {
         app.anon().signup(&with(member, Value::Null)).await.names(&[&format!("/{member}")]);
     }
 }
@@ -233,6 +250,53 @@ async fn a_username_is_taken_in_whatever_case() {
         let mut body = person("other");
         body["username"] = username.into();
         app.anon().signup(&body).await.refused(409, "username_taken");
+    }
+}
+
+#[tokio::test]
+async fn a_username_is_taken_in_every_form_that_folds_to_the_same() {
+    let app = TestApp::start().await;
+    let same = [
+        ("ΟΔΟΣ", "οδοσ"),
+        ("οδος1", "ΟΔΟΣ1"),
+        ("STRAẞE", "straße"),
+        ("MASSE", "maße"),
+        ("ﬁona", "FIONA"),
+        ("ᏣᎳᎩ", "ꮳꮃꭹ"),
+    ];
+    let other = [("IŞIK", "ışık"), ("İPEK", "ipek"), ("paypal", "раyраl")];
+    for (number, (one, two)) in same.into_iter().chain(other).enumerate() {
+        let mut bodies = [person(&format!("one{number}")), person(&format!("two{number}"))];
+        bodies[0]["username"] = one.into();
+        bodies[1]["username"] = two.into();
+        app.anon().signup(&bodies[0]).await.expect(201);
+        let second = app.anon().signup(&bodies[1]).await;
+        if number < same.len() {
+            second.refused(409, "username_taken");
+        } else {
+            second.expect(201);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_international_domain_is_one_whichever_form_was_sent() {
+    let app = TestApp::start().await;
+    // `format: email` knows the ASCII form alone.
+    let signup = |body: Value| app.anon().post("/signup/").json(&body).beyond_the_schema().send();
+    let answer = signup(with("email", "thandi@bücher.example")).await.expect(201);
+    let id = documines_auth::store::AccountId(answer["user_id"].as_i64().unwrap());
+    assert_eq!(app.account(id).await.profile.email, "thandi@xn--bcher-kva.example");
+    let mail = app.deliver_mail().await.pop().unwrap();
+    assert_eq!(crate::mail::header(&mail, "To"), "thandi@xn--bcher-kva.example");
+    let client = app.anon().with_client_of(&answer);
+    for form in ["thandi@bücher.example", "thandi@xn--bcher-kva.example", "Thandi@BÜCHER.example"] {
+        let body = json!({"email": form, "password": PASSWORD});
+        let session = client.session(&client.post("/login/").json(&body).beyond_the_schema().send().await);
+        assert_eq!(session.caller.get_profile().await.expect(200)["email"], "thandi@xn--bcher-kva.example");
+        let mut body = person("other");
+        body["email"] = form.into();
+        signup(body).await.refused(409, "email_taken");
     }
 }
 

@@ -1,7 +1,9 @@
+use futures_util::future::join_all;
+use poem::http::Method;
 use serde_json::{Value, json};
 
 use crate::support::people::Session;
-use crate::support::{TestApp, seconds};
+use crate::support::{TestApp, person, seconds};
 
 /// The account as it is kept, with all of its members.
 async fn row(app: &TestApp, id: documines_auth::store::AccountId) -> String {
@@ -50,14 +52,15 @@ async fn nothing_changes_when_one_member_is_bad() {
         ("contact_email", json!("nobody")),
         ("organisation", json!("a\nb")),
         ("address", json!("x".repeat(2_001))),
-        ("use_case", Value::Null),
+        ("organisation", Value::Null),
+        ("organisation", json!("")),
+        ("username", json!("a b")),
         ("notifications_enabled", json!("yes")),
         ("notifications_enabled", Value::Null),
         ("user_preferences", json!([])),
         ("user_preferences", json!({"theme": {"dark": true}})),
         ("user_preferences", json!({"theme": null})),
         ("email", json!("other@example.com")),
-        ("username", json!("other")),
         ("password", json!("copper-heron-82-drift")),
     ];
     for (member, value) in bad {
@@ -66,6 +69,89 @@ async fn nothing_changes_when_one_member_is_bad() {
         assert_eq!(row(&app, thandi.id).await, before, "{member}");
     }
     assert_eq!(app.events_of(thandi.id).await, ["signed_up", "logged_in"]);
+}
+
+#[tokio::test]
+async fn null_or_an_empty_string_clears_what_is_optional() {
+    let app = TestApp::start().await;
+    for (number, none) in [Value::Null, json!(""), json!("   ")].into_iter().enumerate() {
+        let thandi = app.sign_up(&format!("thandi{number}")).await;
+        let session = thandi.log_in().await;
+        let mut events = 2;
+        for member in ["address", "industry", "use_case", "username", "contact_email"] {
+            let body = json!({member: none});
+            let update = || session.caller.call(Method::PUT, "/profile/update/").json(&body).beyond_the_schema().send();
+            update().await.expect(200);
+            update().await.expect(200);
+            // Taken back once; the second time there is nothing to change.
+            events += 1;
+            assert_eq!(app.events_of(thandi.id).await.len(), events, "{member}");
+        }
+        let shown = session.caller.get_profile().await.expect(200);
+        assert_eq!(
+            (&shown["address"], &shown["industry"], &shown["use_case"]),
+            (&Value::Null, &Value::Null, &Value::Null)
+        );
+        let account = app.account(thandi.id).await;
+        assert_eq!((account.username, account.profile.contact_email), (None, thandi.email.clone()));
+        // A name that was given up is free, and what was cleared can be filled again.
+        let again = json!({"username": format!("thandi{number}"), "address": "3 Vygie Street", "contact_email": "a@example.com"});
+        session.caller.update_profile(&again).await.expect(200);
+        let account = app.account(thandi.id).await;
+        assert_eq!(account.username, Some(format!("thandi{number}")));
+        assert_eq!(
+            (account.profile.address.as_deref(), account.profile.contact_email.as_str()),
+            (Some("3 Vygie Street"), "a@example.com")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_username_can_be_changed_to_one_that_nobody_has() {
+    let app = TestApp::start().await;
+    let (thandi, sipho) = (app.sign_up("thandi").await, app.sign_up("sipho").await);
+    sipho.log_in().await;
+    let session = thandi.log_in().await;
+    let before = row(&app, thandi.id).await;
+    for taken in ["sipho", "SIPHO", "ｓipho"] {
+        let body = json!({"industry": "Hydrology", "username": taken});
+        session.caller.update_profile(&body).await.refused(409, "username_taken");
+        assert_eq!(row(&app, thandi.id).await, before, "{taken}");
+    }
+    // One's own in another case is no other's.
+    for free in ["Thandi", "thandi.n"] {
+        session.caller.update_profile(&json!({"username": free})).await.expect(200);
+        assert_eq!(app.account(thandi.id).await.username.as_deref(), Some(free));
+    }
+    let mut body = person("third");
+    body["username"] = "THANDI".into();
+    app.anon().signup(&body).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_refused_username_counts_for_it_tells_who_is_there() {
+    let app = TestApp::start_with(&["--rate-limits=on"]).await;
+    let (thandi, sipho) = (app.sign_up("thandi").await, app.sign_up("sipho").await);
+    sipho.log_in().await;
+    let session = thandi.log_in().await;
+    for _ in 0..240 {
+        session.caller.update_profile(&json!({"username": "sipho"})).await.refused(409, "username_taken");
+    }
+    session.caller.update_profile(&json!({"username": "sipho"})).await.refused(429, "rate_limited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_eight_who_want_one_username_at_once_one_gets_it() {
+    let app = TestApp::start().await;
+    let mut sessions = Vec::new();
+    for number in 0..8 {
+        sessions.push(app.sign_up(&format!("thandi{number}")).await.log_in().await);
+    }
+    let body = json!({"username": "Wanted"});
+    let answers = join_all(sessions.iter().map(|session| session.caller.update_profile(&body))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    assert!(answers.iter().all(|answer| [200, 409].contains(&answer.status.as_u16())));
+    assert_eq!(app.number("SELECT count(*) AS number FROM accounts WHERE username = 'Wanted'").await, 1);
 }
 
 #[tokio::test]
@@ -129,8 +215,14 @@ async fn user_preferences_have_at_most_50_short_members() {
     let members = |count: usize| (0..count).map(|number| (format!("p{number}"), number.into())).collect();
     let (fits, too_many) = (Value::Object(members(50)), Value::Object(members(51)));
     session.caller.update_profile(&json!({"user_preferences": fits})).await.expect(200);
-    let bad =
-        [too_many, json!({"theme": "d".repeat(256)}), json!({"t".repeat(65): 1}), json!({"": 1}), json!({"a\nb": 1})];
+    let bad = [
+        too_many,
+        json!({"a": "b\u{85}c"}),
+        json!({"theme": "d".repeat(256)}),
+        json!({"t".repeat(65): 1}),
+        json!({"": 1}),
+        json!({"a\nb": 1}),
+    ];
     for bad in bad {
         session.caller.update_profile(&json!({"user_preferences": bad})).await.names(&["/user_preferences"]);
     }

@@ -20,6 +20,9 @@ def test_the_whole_walk() -> None:
     assert auth.get_profile().email == email
     assert auth.update_profile(contact_name="John Updated").message == "Profile updated successfully"
     assert auth.get_profile().contact_name == "John Updated"
+    auth.update_profile(address="12 Protea Lane")
+    auth.update_profile(address=None)
+    assert auth.get_profile().address is None
 
     token = auth.request_password_reset(email=email).reset_token
     assert isinstance(token, str)

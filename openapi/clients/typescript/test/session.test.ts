@@ -13,6 +13,9 @@ test("the whole walk", async () => {
   assert.equal((await auth.getProfile()).email, email);
   assert.equal((await auth.updateProfile({ contact_name: "John Updated" })).message, "Profile updated successfully");
   assert.equal((await auth.getProfile()).contact_name, "John Updated");
+  await auth.updateProfile({ address: "12 Protea Lane" });
+  await auth.updateProfile({ address: null });
+  assert.equal((await auth.getProfile()).address, null);
 
   const { reset_token } = await auth.requestPasswordReset({ email });
   assert(reset_token !== undefined);

@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let request = RequestPasswordResetBody { email: EMAIL.parse()? };
     let requested = named.request_password_reset(&request).await?.into_inner();
     let token = requested.reset_token.ok_or("the answer carries a token")?;
-    let reset = ResetPasswordBody { token: token.parse()?, new_password: "NewSecurePass#789".parse()? };
+    let reset = ResetPasswordBody { token: token.parse()?, new_password: "NewSecurePass#789".parse()?, new_client: None };
     let done = named.reset_password(&reset).await?;
     assert_eq!(done.message.as_str(), "Password reset successful");
 
