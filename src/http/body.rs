@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use poem::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use poem::http::{HeaderValue, StatusCode};
 use poem::{Body as PoemBody, IntoResponse, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
@@ -16,12 +16,13 @@ use tokio::io::AsyncReadExt;
 use super::json_object::{JsonObject, TWICE};
 use super::problem::{Code, FieldError, Problem};
 use crate::kernel::Invalid;
-use crate::kernel::optional::Optional;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A mark at the start of a text that some programs write, and that says nothing in UTF-8 (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The media type of bodies, both ways.
 pub const JSON: &str = "application/json";
 
@@ -47,19 +48,9 @@ pub trait Member: Sized {
     /// The rule that it breaks, as the end of a sentence that begins with its name.
     fn read(value: Value) -> Result<Self, Invalid>;
 
-    /// Whether a member that is there says that there is none, where it is [`Optional`].
+    /// Whether a member that is there says that there is none, where it is [`Optional`](crate::kernel::optional::Optional).
     fn is_none(value: &Value) -> bool {
         value.is_null()
-    }
-}
-
-impl<T: Member> Member for Optional<T> {
-    fn absent() -> Option<Self> {
-        Some(Self::Omitted)
-    }
-
-    fn read(value: Value) -> Result<Self, Invalid> {
-        if T::is_none(&value) { Ok(Self::Cleared) } else { T::read(value).map(Self::Given) }
     }
 }
 
@@ -157,7 +148,7 @@ impl<'a, T: FromMembers + Documented> ApiExtractor<'a> for Body<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        Some(MetaRequest { description: Some(T::DESCRIPTION), content: vec![json::<T>()], required: true })
+        Some(MetaRequest { description: Some(T::DESCRIPTION), content: vec![media_type::<T>()], required: true })
     }
 
     async fn from_request(
@@ -167,6 +158,9 @@ impl<'a, T: FromMembers + Documented> ApiExtractor<'a> for Body<T> {
     ) -> poem::Result<Self> {
         if !single(request.headers(), &CONTENT_TYPE).is_some_and(is_json) {
             return Err(Problem::new(Code::UnsupportedMediaType).into());
+        }
+        if !is_plain(request.headers()) {
+            return Err(Problem::new(Code::UnsupportedContentEncoding).into());
         }
         // Said beforehand: then nobody need send it.
         let announced = single(request.headers(), &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
@@ -208,6 +202,7 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'
 
 fn parse<T: FromMembers>(bytes: &[u8]) -> Result<T, Problem> {
     let malformed = |message: String| Problem::invalid(vec![FieldError::of_body(message)]);
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if std::str::from_utf8(bytes).is_err() {
         return Err(malformed("is not UTF-8".to_owned()));
     }
@@ -229,12 +224,22 @@ fn explain(error: &serde_json::Error) -> String {
     }
 }
 
+/// Whether the body is sent as it is: nothing is unpacked here, for a small packed body can be a large one.
+fn is_plain(headers: &HeaderMap) -> bool {
+    let all = headers.get_all(CONTENT_ENCODING).iter();
+    let mut names = all.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    names.all(|name| name.is_empty() || name.eq_ignore_ascii_case(b"identity"))
+}
+
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(JSON))
         && parts.all(|parameter| {
             let charset = parameter.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
-            charset.is_none_or(|(_, value)| value.trim_matches('"').eq_ignore_ascii_case("utf-8"))
+            charset.is_none_or(|(_, value)| {
+                // The second is no registered name, and sent by many.
+                ["utf-8", "utf8"].iter().any(|name| value.trim_matches('"').eq_ignore_ascii_case(name))
+            })
         })
 }
 
@@ -265,7 +270,7 @@ impl<T: Documented, const STATUS: u16> ApiResponse for Answer<T, STATUS> {
             description: T::DESCRIPTION,
             status: Some(STATUS),
             status_range: None,
-            content: vec![json::<T>()],
+            content: vec![media_type::<T>()],
             headers: Vec::new(),
         };
         MetaResponses { responses: vec![response] }
@@ -276,7 +281,7 @@ impl<T: Documented, const STATUS: u16> ApiResponse for Answer<T, STATUS> {
     }
 }
 
-fn json<T: Type>() -> MetaMediaType {
+fn media_type<T: Type>() -> MetaMediaType {
     MetaMediaType { content_type: JSON, schema: T::schema_ref() }
 }
 
@@ -354,7 +359,12 @@ mod tests {
 
     #[test]
     fn json_is_json_in_utf_8() {
-        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/json; charset=UTF8",
+        ] {
             assert!(is_json(good), "{good}");
         }
         for bad in [

@@ -14,7 +14,8 @@ use crate::kernel::page_origin::PageOrigin;
 
 /// What a page may read of an answer's head beyond what the Fetch standard lets it read of any: every header that the API
 /// sends for its callers.
-const EXPOSED: &str = "allow, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id";
+const EXPOSED: &str =
+    "accept-encoding, allow, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id";
 
 /// The origins that may call.
 pub(super) struct Cors(Vec<HeaderValue>);

@@ -6,10 +6,12 @@ use secrecy::zeroize::Zeroize;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::strict_json::Strict;
+
 /// What the error says that a member named twice makes.
 pub(super) const TWICE: &str = "a member is named twice";
 
-/// The members of an object, none of them twice: which of two would count is where parsers differ (RFC 8259, section 4).
+/// The members of an object, none of them twice, at whatever depth: which of two would count is where parsers differ (RFC 8259, section 4).
 /// Texts are wiped when it is dropped, for they may be passwords; what else a member holds is no secret of anybody's.
 #[derive(Default)]
 pub(super) struct JsonObject(Map<String, Value>);
@@ -61,7 +63,7 @@ impl<'de> Deserialize<'de> for JsonObject {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<JsonObject, A::Error> {
                 let mut members = JsonObject::default();
-                while let Some((name, value)) = access.next_entry()? {
+                while let Some((name, Strict(value))) = access.next_entry()? {
                     if let Some(mut first) = members.0.insert(name, value) {
                         wipe(&mut first);
                         return Err(A::Error::custom(TWICE));

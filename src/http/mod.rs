@@ -20,3 +20,4 @@ pub mod request_id;
 pub mod routes;
 mod schema;
 pub mod spec;
+mod strict_json;

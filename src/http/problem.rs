@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use poem::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use poem::http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use poem::http::{HeaderValue, StatusCode};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
@@ -114,6 +114,8 @@ impl Problem {
             // Where the head is in doubt, so is the place at which the next request begins.
             Code::MalformedRequest => header(CONNECTION, "close"),
             Code::Overloaded => header(RETRY_AFTER, "1"),
+            // RFC 9110, section 12.5.3: what would have been taken.
+            Code::UnsupportedContentEncoding => header(ACCEPT_ENCODING, "identity"),
             Code::Unavailable => header(RETRY_AFTER, "2"),
             // RFC 9110 wants a challenge with every 401. This scheme is ours: the two headers.
             _ if code.status() == StatusCode::UNAUTHORIZED => {

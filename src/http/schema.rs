@@ -91,6 +91,16 @@ macro_rules! parsed_member {
     };
 }
 
+impl<T: Member> Member for Optional<T> {
+    fn absent() -> Option<Self> {
+        Some(Self::Omitted)
+    }
+
+    fn read(value: Value) -> Result<Self, Invalid> {
+        if T::is_none(&value) { Ok(Self::Cleared) } else { T::read(value).map(Self::Given) }
+    }
+}
+
 /// The schema of a value that may be `null` too.
 impl<T: Member + Type> Type for Optional<T> {
     const IS_REQUIRED: bool = false;

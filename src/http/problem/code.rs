@@ -82,6 +82,8 @@ codes! {
         "A body may be 64 KiB long at most.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
         "Send JSON in UTF-8, with the header Content-Type: application/json.";
+    UnsupportedContentEncoding = "unsupported_content_encoding", UNSUPPORTED_MEDIA_TYPE, "The body is compressed",
+        "The header Content-Encoding says that the body is compressed, and the server unpacks none. Send it as it is.";
     UnknownHost = "unknown_host", MISDIRECTED_REQUEST, "The server does not answer under this host",
         "The request names a host that is not the server's. Call it by its public URL. The operator can list further hosts by --allowed-hosts.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many tries",

@@ -95,6 +95,12 @@ fn all_headers() -> Vec<Header> {
             ),
         },
         Header {
+            name: "Accept-Encoding",
+            is_required: false,
+            description: "Where the body's encoding was refused, the one that is taken (RFC 9110).",
+            schema: with_example(text("^identity$", 8, 8), "identity".into()),
+        },
+        Header {
             name: "Retry-After",
             is_required: true,
             description: "Seconds until another try makes sense.",
@@ -122,6 +128,7 @@ pub(super) fn headers(status: &str, operation_is_limited: bool) -> Value {
     let mut names = vec!["X-Request-ID", "Access-Control-Allow-Origin"];
     match status {
         "401" => names.push("WWW-Authenticate"),
+        "415" => names.push("Accept-Encoding"),
         "429" | "503" => names.push("Retry-After"),
         _ => {}
     }

@@ -194,6 +194,7 @@ fn finish_operation(operation: &mut Value, schemas: &mut Map<String, Value>) {
         (has_body, Code::RequestTimeout),
         (has_body, Code::PayloadTooLarge),
         (has_body, Code::UnsupportedMediaType),
+        (has_body, Code::UnsupportedContentEncoding),
         (has_security, Code::InvalidClient),
         (wants_bearer, Code::InvalidToken),
         (wants_secret, Code::RateLimited),

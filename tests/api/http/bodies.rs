@@ -44,12 +44,39 @@ async fn another_media_type_than_json_is_refused() {
 #[tokio::test]
 async fn json_may_name_its_charset() {
     let app = TestApp::start().await;
-    for (name, media_type) in
-        [("thandi", "application/json; charset=utf-8"), ("sipho", "Application/JSON;charset=\"UTF-8\"")]
-    {
+    for (name, media_type) in [
+        ("thandi", "application/json; charset=utf-8"),
+        ("sipho", "Application/JSON;charset=\"UTF-8\""),
+        ("zola", "application/json; charset=utf8"),
+    ] {
         let call = app.anon().post("/signup/").header("Content-Type", media_type);
         call.body(person(name).to_string()).send().await.expect(201);
     }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let body = person("thandi").to_string();
+    let send = |encoding: &str| {
+        let call = app.anon().post("/signup/").header("Content-Type", "application/json");
+        call.header("Content-Encoding", encoding).body(body.clone()).send()
+    };
+    for encoding in ["gzip", "br", "x-gzip", "identity, gzip", "nonsense"] {
+        let answer = send(encoding).await;
+        answer.refused(415, "unsupported_content_encoding");
+        assert_eq!(answer.header("accept-encoding"), Some("identity"), "{encoding}");
+    }
+    assert_eq!(app.count_accounts().await, 0);
+    send("Identity").await.expect(201);
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_body_is_passed_over() {
+    let app = TestApp::start().await;
+    let body = [b"\xef\xbb\xbf", person("thandi").to_string().as_bytes()].concat();
+    let call = app.anon().post("/signup/").header("Content-Type", "application/json").body(body);
+    call.beyond_the_schema().send().await.expect(201);
 }
 
 #[tokio::test]
@@ -88,6 +115,25 @@ async fn a_member_named_twice_is_refused() {
     let errors = answer.invalid();
     assert!(errors[0].0.is_empty() && errors[0].1.starts_with("names a member twice"), "{errors:?}");
     assert_eq!(app.count_accounts().await, 0);
+}
+
+#[tokio::test]
+async fn a_member_named_twice_is_refused_at_every_depth() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    let session = thandi.log_in().await;
+    for preferences in [
+        r#"{"theme": "dark", "theme": "light"}"#,
+        r#"{"theme": "dark", "th\u0065me": "dark"}"#,
+        r#"{"theme": {"a": 1, "a": 2}}"#,
+        r#"{"theme": [{"a": 1, "a": 2}]}"#,
+    ] {
+        let body = format!("{{\"user_preferences\": {preferences}}}");
+        let call = session.caller.call(poem::http::Method::PUT, "/profile/update/");
+        let errors = call.header("Content-Type", "application/json").body(body).send().await.invalid();
+        assert!(errors[0].0.is_empty() && errors[0].1.starts_with("names a member twice"), "{errors:?}");
+    }
+    assert_eq!(app.events_of(thandi.id).await, ["signed_up", "logged_in"]);
 }
 
 #[tokio::test]
