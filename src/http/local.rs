@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use poem::http::header::{FORWARDED, HOST, HeaderName, VIA};
-use poem::http::{HeaderMap, Uri};
+use poem::http::{HeaderMap, Uri, Version};
 use poem::{Addr, FromRequest, Request, RequestBody};
 
 use super::body::single;
@@ -26,7 +26,9 @@ impl<'a> FromRequest<'a> for IsLocal {
             Addr::SocketAddr(address) => Some(address.ip()),
             _ => None,
         };
-        Ok(Self(is_local(peer, request.uri(), request.headers())))
+        // nginx speaks HTTP/1.0 to the server where it was told nothing else, and then adds no header of a proxy's.
+        let is_of_today = request.version() > Version::HTTP_10;
+        Ok(Self(is_of_today && is_local(peer, request.uri(), request.headers())))
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) fn source_of(request: &Request, app: &App) -> Source {
         // What is called without a network, as tests do, comes from nowhere.
         _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     };
-    let lines = request.headers().get_all(X_FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or_default());
-    app.trusted_proxies.source(peer, lines)
+    // A line may hold what a stranger sent, whatever bytes that is, before what our proxy added to it.
+    let lines = request.headers().get_all(X_FORWARDED_FOR).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let lines: Vec<_> = lines.collect();
+    app.trusted_proxies.source(peer, lines.iter().map(AsRef::as_ref))
 }

@@ -40,4 +40,9 @@ async fn the_record_says_where_a_call_came_from() {
     let sql = "SELECT count(*) AS number FROM audit_events WHERE event = 'logged_in' AND source = '203.0.113.9' \
                AND user_agent = 'curl/8.19' AND request_id = 'call-1' AND client_id IS NOT NULL AND at > 0";
     assert_eq!(app.number(sql).await, 1);
+    // Bytes that are no text hide nobody: the proxy hands them on before what it adds.
+    let call = thandi.client.post("/login/").json(&body).header("X-Forwarded-For", "\u{fc}, 203.0.113.10");
+    call.send().await.expect(200);
+    let sql = "SELECT count(*) AS number FROM audit_events WHERE event = 'logged_in' AND source = '203.0.113.10'";
+    assert_eq!(app.number(sql).await, 1);
 }
