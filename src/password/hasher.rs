@@ -242,7 +242,10 @@ async fn run<T: Send + 'static>(
         // Nobody listens where the caller hung up while a worker was at it.
         let _ = answer.send(job(memory));
     }));
-    answered.await.map_err(|error| Fault::Internal("a password worker gave no answer", error.into()))
+    answered.await.map_err(|error| match place.was_taken() {
+        true => Fault::Overloaded,
+        false => Fault::Internal("a password worker gave no answer", error.into()),
+    })
 }
 
 impl fmt::Debug for Hasher {
@@ -352,7 +355,7 @@ mod tests {
         let (release, blocked) = std::sync::mpsc::channel::<()>();
         let blocked = Arc::new(std::sync::Mutex::new(blocked));
         let places: Vec<_> = std::iter::from_fn(|| place(&hasher).ok()).collect();
-        assert_eq!(places.len(), workers * PLACES_PER_WORKER);
+        assert_eq!(places.len(), workers * PLACES_PER_WORKER * 3 / 4, "a quarter is left to strangers");
         let mut held: Vec<_> = places
             .iter()
             .map(|place| {

@@ -2,11 +2,13 @@
 //!
 //! A caller asks for a place before anything is done for it, and is refused at once where there is none. So a flood from
 //! one source has that source's few places, and a flood from many sources leaves half of the places, and three turns in
-//! four, to the callers who are known. Among equals the sources take turns, whatever each has waiting.
+//! four, to the callers who are known; these leave a quarter to strangers. Among equals the sources take turns, whatever
+//! each has waiting, and where no place is left a source that has fewer takes one from the source that has most.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::kernel::origin::Source;
@@ -25,7 +27,7 @@ pub struct Who {
 /// How many places there are, for those who wait and those who are served.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// For everybody together. Half of them are for the known alone.
+    /// For everybody together. Half of them are for the known alone, and a quarter for strangers.
     pub in_all: usize,
     /// For one source; for the known and for strangers apart.
     pub per_source: usize,
@@ -43,6 +45,8 @@ pub struct Place<J>(Arc<Held<J>>);
 struct Held<J> {
     queue: Queue<J>,
     who: Who,
+    /// Whether it counts among the places that are held: until it is given back or taken by another source.
+    counts: AtomicBool,
 }
 
 struct Shared<J> {
@@ -90,16 +94,18 @@ impl<J> Queue<J> {
     pub fn ask(&self, who: Who) -> Option<Place<J>> {
         let (bounds, mut state) = (&self.0.bounds, self.state());
         let [known, strangers] = &state.held;
-        let (mine, has_room) = if who.is_known {
-            (known, known.in_all + strangers.in_all < bounds.in_all)
+        let all_are_held = known.in_all + strangers.in_all >= bounds.in_all;
+        let (mine, is_full) = if who.is_known {
+            (known, all_are_held || known.in_all >= bounds.in_all - bounds.in_all / 4)
         } else {
-            (strangers, strangers.in_all < bounds.in_all / 2 && known.in_all + strangers.in_all < bounds.in_all)
+            (strangers, all_are_held || strangers.in_all >= bounds.in_all / 2)
         };
         let of_source = mine.by_source.get(&who.source).copied().unwrap_or(0);
         let of_account = who.account.as_ref().and_then(|account| mine.by_account.get(account)).copied().unwrap_or(0);
-        if !has_room || of_source >= bounds.per_source || of_account >= bounds.per_account {
+        if of_source >= bounds.per_source || of_account >= bounds.per_account {
             return None;
         }
+        let taken = if is_full { Some(state.take_from_a_larger_source(class(&who), of_source)?) } else { None };
         let mine = &mut state.held[class(&who)];
         mine.in_all += 1;
         *mine.by_source.entry(who.source).or_default() += 1;
@@ -107,7 +113,8 @@ impl<J> Queue<J> {
             *mine.by_account.entry(account.clone()).or_default() += 1;
         }
         drop(state);
-        Some(Place(Arc::new(Held { queue: self.clone(), who })))
+        drop(taken); // It may hold its place for the last time, and to give that back takes the lock.
+        Some(Place(Arc::new(Held { queue: self.clone(), who, counts: AtomicBool::new(true) })))
     }
 
     /// Waits for a job, with the place to drop when it is done; `None` once the queue is closed.
@@ -147,10 +154,43 @@ impl<J> Queue<J> {
     }
 }
 
+impl<J> State<J> {
+    /// Takes the last job that waits of the source that holds most places of its class, if those are two more than a
+    /// source has that wants one; its place counts no longer.
+    fn take_from_a_larger_source(&mut self, class: usize, of_source: usize) -> Option<(J, Place<J>)> {
+        let held = &self.held[class].by_source;
+        let waiting = self.waiting[class].jobs.keys().map(|source| (held.get(source).copied().unwrap_or(0), *source));
+        let (most, source) = waiting.max_by_key(|(count, _)| *count)?;
+        if most < of_source + 2 {
+            return None;
+        }
+        let taken = self.waiting[class].take_last(source)?;
+        self.give_back(&taken.1.0);
+        Some(taken)
+    }
+
+    fn give_back(&mut self, held: &Held<J>) {
+        if !held.counts.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let mine = &mut self.held[class(&held.who)];
+        mine.in_all -= 1;
+        one_less(&mut mine.by_source, &held.who.source);
+        if let Some(account) = &held.who.account {
+            one_less(&mut mine.by_account, account);
+        }
+    }
+}
+
 impl<J> Place<J> {
+    /// Whether another source took it, and the job that waited with it.
+    pub fn was_taken(&self) -> bool {
+        !self.0.counts.load(Ordering::Relaxed)
+    }
+
     /// Puts a job into the queue.
     pub fn submit(&self, job: J) {
-        let Held { queue, who } = &*self.0;
+        let Held { queue, who, .. } = &*self.0;
         let mut state = queue.state();
         let turns = &mut state.waiting[class(who)];
         let jobs = turns.jobs.entry(who.source).or_default();
@@ -164,7 +204,7 @@ impl<J> Place<J> {
 
     /// Drops the jobs of this place that wait: their caller hung up.
     pub fn withdraw(&self) {
-        let Held { queue, who } = &*self.0;
+        let Held { queue, who, .. } = &*self.0;
         let mut state = queue.state();
         let turns = &mut state.waiting[class(who)];
         let Some(jobs) = turns.jobs.remove(&who.source) else { return };
@@ -192,17 +232,22 @@ impl<J> Turns<J> {
         }
         next
     }
+
+    fn take_last(&mut self, source: Source) -> Option<(J, Place<J>)> {
+        let jobs = self.jobs.get_mut(&source)?;
+        let last = jobs.pop_back();
+        if jobs.is_empty() {
+            self.jobs.remove(&source);
+            self.sources.retain(|waiting| *waiting != source);
+        }
+        last
+    }
 }
 
 impl<J> Drop for Held<J> {
     fn drop(&mut self) {
-        let mut state = self.queue.state();
-        let mine = &mut state.held[class(&self.who)];
-        mine.in_all -= 1;
-        one_less(&mut mine.by_source, &self.who.source);
-        if let Some(account) = &self.who.account {
-            one_less(&mut mine.by_account, account);
-        }
+        let queue = self.queue.clone();
+        queue.state().give_back(self);
     }
 }
 
@@ -284,6 +329,19 @@ mod tests {
         let order: Vec<u32> = (0..16).map(|_| queue.take().unwrap().0).collect();
         let turns_of_strangers: Vec<usize> = (0..16).filter(|turn| order[*turn] < 8).collect();
         assert_eq!(turns_of_strangers, [3, 7, 10, 11, 12, 13, 14, 15]);
+    }
+
+    #[test]
+    fn a_source_takes_a_place_from_the_one_that_has_most_where_none_is_left() {
+        let queue = Queue::new(BOUNDS);
+        let flood = (0..99).map(|number| (number, who(number as u8 % 3, &number.to_string(), true)));
+        assert_eq!(fill(&queue, flood), 12, "a quarter is left to strangers");
+        let last = queue.ask(who(9, "thandi", true)).expect("one of the three has four places");
+        last.submit(100);
+        assert_eq!(queue.waiting(), 12);
+        assert_eq!(fill(&queue, (200..299).map(|number| (number, who(9, &number.to_string(), true)))), 2);
+        assert!(queue.ask(who(0, "sipho", true)).is_none(), "who has as many takes none");
+        assert!(queue.ask(who(8, "lerato", false)).is_some());
     }
 
     #[test]
