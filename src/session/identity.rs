@@ -69,15 +69,14 @@ pub enum IdentityError {
 /// The client with these credentials. Wrong ones are counted by client and source.
 pub async fn authenticate_client(app: &App, sent: &ClientCredentials, source: Source) -> Result<Client, IdentityError> {
     let found = clients::find(app.reader(), &sent.id).await?;
+    if let Some(client) = found.as_ref().filter(|client| sent.are_of(client)) {
+        return Ok(client.clone());
+    }
+    // Asked of failures alone: nobody is refused for what others behind the same address sent.
     let whose = Whose::ClientAt(found.as_ref().map(|client| &client.id), source);
     throttle::check(app, &limits::CLIENT_FAILURES, whose).await??;
-    match found.as_ref().filter(|client| sent.are_of(client)) {
-        Some(client) => Ok(client.clone()),
-        None => {
-            throttle::spend(app, &limits::CLIENT_FAILURES, whose).await??;
-            Err(IdentityError::InvalidClient)
-        }
-    }
+    throttle::spend(app, &limits::CLIENT_FAILURES, whose).await??;
+    Err(IdentityError::InvalidClient)
 }
 
 /// The client with this public id, which is enough where nothing is done in an account's name.

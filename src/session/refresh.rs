@@ -53,10 +53,11 @@ pub async fn refresh_token(
     client: &Client,
     token: &Token,
 ) -> Result<TokenPair, RefreshError> {
-    let whose = Whose::Source(origin.source);
-    throttle::told(app, origin, throttle::check(app, &limits::REFRESH_FAILURES, whose).await?)?;
     let outcome = exchange(app, origin, client, token).await;
+    // Asked of failures alone: nobody is refused for what others behind the same address sent.
     if matches!(outcome, Err(RefreshError::InvalidRefreshToken)) {
+        let whose = Whose::Source(origin.source);
+        throttle::told(app, origin, throttle::check(app, &limits::REFRESH_FAILURES, whose).await?)?;
         throttle::told(app, origin, throttle::spend(app, &limits::REFRESH_FAILURES, whose).await?)?;
     }
     outcome
@@ -70,14 +71,10 @@ async fn exchange(app: &App, origin: &Origin, client: &Client, token: &Token) ->
         app.refusals.note(Event::RefreshRefused, Reason::InvalidRefreshToken, subject, now);
         RefreshError::InvalidRefreshToken
     };
-    // On SQLite callers wait for the writer and not for an account, and need not know whose token it is.
-    let account = if app.database().is_shared() {
-        let account = holders::account_of_refresh_token(app.reader(), &digest).await?;
-        Some(account.ok_or_else(|| refuse(AccountId::NOBODY))?)
-    } else {
-        None
-    };
-    let tx = app.begin_locking(account.map(LockedRow::Account)).await?;
+    // Callers wait in the line of the account, so it has to be known before the transaction begins.
+    let account = holders::account_of_refresh_token(app.reader(), &digest).await?;
+    let account = account.ok_or_else(|| refuse(AccountId::NOBODY))?;
+    let tx = app.begin_locking([LockedRow::Account(account)]).await?;
     let held = holders::of_refresh_token_locked(&tx, &digest).await?.ok_or_else(|| refuse(AccountId::NOBODY))?;
     let session = held.session;
     let is_usable = session.is_live(now) && now < held.expires_at && held.is_active;

@@ -45,9 +45,10 @@ async fn thirty_tokens_an_hour_that_prove_nothing_come_from_one_source() {
     for _ in 0..30 {
         guesser.verify_email(UNKNOWN).await.refused(400, "invalid_verification_token");
     }
-    assert_eq!(wait_for(&guesser.verify_email(&token).await, "verify-failures"), 120);
+    assert_eq!(wait_for(&guesser.verify_email(UNKNOWN).await, "verify-failures"), 120);
     assert!(!is_verified(&app, &thandi).await);
-    thandi.client.named_only().verify_email(&token).await.expect(200);
+    // Neighbours behind the same address have tokens that are right.
+    guesser.verify_email(&token).await.expect(200);
 }
 
 #[tokio::test]
