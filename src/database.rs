@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 
 use self::postgres::Postgres;
 use crate::command_error::CommandError;
+use crate::database::lines::Lines;
 use crate::journal::Journal;
 use crate::settings::{BadSetting, Location, PostgresSettings};
 use crate::sqlite::{Connections, OthersCommits, PATIENCE};
@@ -38,7 +39,7 @@ pub struct Database {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Sqlite { writer: Connections, readers: Connections, journal: Journal },
+    Sqlite { writer: Connections, readers: Connections, journal: Journal, lines: Lines },
     Postgres(Postgres),
 }
 
@@ -150,7 +151,7 @@ impl Database {
         Ok(Self {
             reader: Direct::on_sqlite(readers.clone()),
             writer: Direct::on_sqlite(writer.clone()),
-            kind: Kind::Sqlite { writer, readers, journal: Journal::start(&file)? },
+            kind: Kind::Sqlite { writer, readers, journal: Journal::start(&file)?, lines: Lines::new(patience) },
         })
     }
 
@@ -190,13 +191,17 @@ impl Database {
         self.begin_locking([]).await
     }
 
-    /// Begins a transaction that will lock these rows. On PostgreSQL callers who want the same row wait for each other here.
+    /// Begins a transaction that will lock these rows. Callers who want the same row wait for each other here, so that they
+    /// hold up nobody else: at the connections of PostgreSQL, or in the queue of SQLite's writer.
     ///
     /// # Errors
     /// Where it is not the caller's turn in time, or no connection comes free.
     pub async fn begin_locking(&self, rows: impl IntoIterator<Item = LockedRow>) -> Result<Transaction, StoreError> {
         match &self.kind {
-            Kind::Sqlite { writer, .. } => Ok(Transaction::on_sqlite(writer.begin().await?)),
+            Kind::Sqlite { writer, lines, .. } => {
+                let place = lines.enter(rows).await?;
+                Ok(Transaction::on_sqlite(writer.begin().await?, place))
+            }
             Kind::Postgres(postgres) => postgres.begin_locking(rows).await,
         }
     }

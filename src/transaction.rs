@@ -27,20 +27,17 @@ enum Kind {
 }
 
 impl Transaction {
-    pub(crate) fn on_sqlite(turn: Turn) -> Self {
-        Self { kind: Kind::Sqlite(Mutex::new(turn)), place: None }
+    pub(crate) fn on_sqlite(turn: Turn, place: Place) -> Self {
+        Self { kind: Kind::Sqlite(Mutex::new(turn)), place: Some(place) }
     }
 
     pub(crate) fn on_postgres(tx: DatabaseTransaction, place: Option<Place>) -> Self {
         Self { kind: Kind::Postgres(tx), place }
     }
 
-    /// Whether it named such a row. On SQLite it locks none, for it is the only one that writes.
+    /// Whether it named such a row.
     fn has_named(&self, is_meant: impl FnMut(&LockedRow) -> bool) -> bool {
-        match &self.kind {
-            Kind::Sqlite(_) => true,
-            Kind::Postgres(_) => self.place.as_ref().is_some_and(|place| place.rows().any(is_meant)),
-        }
+        self.place.as_ref().is_some_and(|place| place.rows().any(is_meant))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is what App::commit calls")]
