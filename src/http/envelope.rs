@@ -14,6 +14,7 @@ use poem_openapi::OperationId;
 use super::access::Asked;
 use super::caller::RefusedCaller;
 use super::cors::{self, Cors};
+use super::error_log::ErrorLog;
 use super::forwarded::Unbelieved;
 use super::host::Hosts;
 use super::pace::Pace;
@@ -30,6 +31,7 @@ pub struct Envelope<E> {
     hosts: Hosts,
     unbelieved: Unbelieved,
     pace: Pace,
+    errors: ErrorLog,
     inner: Arc<E>,
 }
 
@@ -38,7 +40,15 @@ impl<E: Endpoint + 'static> Envelope<E> {
     pub fn new(app: Arc<App>, inner: E) -> Self {
         let cors = Cors::new(app.settings.cors_origins.iter().flatten());
         let hosts = Hosts::of(&app.settings, app.settings.listen);
-        Self { cors, hosts, unbelieved: Unbelieved::new(), pace: Pace::new(), app, inner: Arc::new(inner) }
+        Self {
+            cors,
+            hosts,
+            unbelieved: Unbelieved::new(),
+            pace: Pace::new(),
+            errors: ErrorLog::new(),
+            app,
+            inner: Arc::new(inner),
+        }
     }
 
     async fn answer(&self, request: Request) -> Outcome {
@@ -134,10 +144,7 @@ impl<E: Endpoint + 'static> Endpoint for Envelope<E> {
         }
         let refused_with = outcome.answer.as_ref().err().map(Problem::code);
         let mut response = outcome.answer.unwrap_or_else(|problem| {
-            if let Some(cause) = problem.cause() {
-                let code = problem.code().as_str();
-                tracing::error!(%request_id, code, cause, "a request failed through no doing of the caller's");
-            }
+            self.errors.note(&request_id, &problem);
             problem.to_response(&request_id, &self.app.settings.public_url)
         });
 

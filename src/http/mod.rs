@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller;
 mod cors;
 pub mod envelope;
+mod error_log;
 mod forwarded;
 mod health;
 pub(crate) mod host;

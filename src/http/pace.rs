@@ -1,4 +1,4 @@
-//! How fast refusals for limits and load go out.
+//! How fast refusals go out: for limits, for load, and for credentials that open nothing.
 //!
 //! A program that calls again as soon as it was refused takes the processor from those who are served: a refusal costs
 //! a third of a millisecond, and a login's hash runs at a lower priority. So where there are many refusals in a second,
@@ -11,8 +11,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::problem::Code;
 
-/// Refusals that go out at once, in each second.
+/// Refusals for limits and load that go out at once, in each second.
 const AT_ONCE: u32 = 32;
+/// The same, for credentials that open nothing: of many applications some have a token that has just expired.
+const CREDENTIALS_AT_ONCE: u32 = 256;
 /// How long the others wait.
 const WAIT: Duration = Duration::from_secs(1);
 /// Refusals that wait at a time. Each holds its connection and a few KiB.
@@ -22,6 +24,7 @@ const MOST_WAITING: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Pace {
     second: Mutex<Second>,
+    credentials: Mutex<Second>,
     waiting: Semaphore,
 }
 
@@ -35,8 +38,8 @@ struct Second {
 impl Pace {
     /// The pace of a server that starts.
     pub(super) fn new() -> Self {
-        let second = Mutex::new(Second { began: Instant::now(), refused: 0 });
-        Self { second, waiting: Semaphore::new(MOST_WAITING) }
+        let second = || Mutex::new(Second { began: Instant::now(), refused: 0 });
+        Self { second: second(), credentials: second(), waiting: Semaphore::new(MOST_WAITING) }
     }
 
     /// Returns when a refusal with this code may go out.
@@ -48,15 +51,17 @@ impl Pace {
 
     /// A place among those that wait; `None` where the refusal goes out at once.
     fn place_to_wait(&self, code: Code, now: Instant) -> Option<SemaphorePermit<'_>> {
-        if !matches!(code, Code::RateLimited | Code::Overloaded) {
-            return None;
-        }
-        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        let (second, at_once) = match code {
+            Code::RateLimited | Code::Overloaded | Code::Unavailable => (&self.second, AT_ONCE),
+            Code::InvalidClient | Code::InvalidToken => (&self.credentials, CREDENTIALS_AT_ONCE),
+            _ => return None,
+        };
+        let mut second = second.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(second.began) >= Duration::from_secs(1) {
             *second = Second { began: now, refused: 0 };
         }
         second.refused = second.refused.saturating_add(1);
-        if second.refused <= AT_ONCE { None } else { self.waiting.try_acquire().ok() }
+        if second.refused <= at_once { None } else { self.waiting.try_acquire().ok() }
     }
 }
 
@@ -74,9 +79,17 @@ mod tests {
     }
 
     #[test]
+    fn credentials_that_open_nothing_wait_later_and_apart() {
+        let (pace, now) = (Pace::new(), Instant::now());
+        assert!((0..CREDENTIALS_AT_ONCE).all(|_| pace.place_to_wait(Code::InvalidToken, now).is_none()));
+        assert!(pace.place_to_wait(Code::InvalidClient, now).is_some());
+        assert!(pace.place_to_wait(Code::RateLimited, now).is_none());
+    }
+
+    #[test]
     fn other_answers_never_wait() {
         let (pace, now) = (Pace::new(), Instant::now());
-        assert!((0..2 * AT_ONCE).all(|_| pace.place_to_wait(Code::InvalidCredentials, now).is_none()));
+        assert!((0..2 * CREDENTIALS_AT_ONCE).all(|_| pace.place_to_wait(Code::InvalidCredentials, now).is_none()));
     }
 
     #[test]
