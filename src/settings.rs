@@ -80,7 +80,8 @@ pub struct Settings {
     #[arg(long, env = "DOCUMINES_SMTP_CA_FILE", value_name = "FILE")]
     pub smtp_ca_file: Option<PathBuf>,
 
-    /// How long connecting to the mail server may take, and then handing it a mail
+    /// How long connecting to the mail server may take, and then handing it a mail; whether it took the mail it may say
+    /// within ten minutes
     #[arg(long, env = "DOCUMINES_SMTP_TIMEOUT", value_name = "DURATION", default_value = "30s",
           value_parser = parse::smtp_timeout)]
     pub smtp_timeout: Duration,

@@ -1,20 +1,34 @@
 //! Handing a message to a mail server (RFC 5321), encrypted (RFC 3207, RFC 8314).
 
+mod connection;
+mod dial;
+mod reply;
+mod tls;
+mod verdict;
+
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::Message;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use percent_encoding::percent_decode_str;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::ClientConfig;
 use url::{Host, Url};
 
+pub(super) use self::connection::Connection;
+use self::connection::{Credentials, Error, encrypted};
+use self::verdict::{Verdict, judge};
 use super::transport::Failure;
-use crate::settings::{BYTE_ORDER_MARK, BadSetting};
+use crate::settings::BadSetting;
+
+/// How long a server may take to say whether it took a mail: it may look for viruses meanwhile, and whoever goes away too
+/// early sends the mail twice. What RFC 5321 says, section 4.5.3.2.6.
+pub(super) const AFTER_THE_DOT: Duration = Duration::from_secs(10 * 60);
 
 /// A mail server, and how to speak to it.
 pub(super) struct Smtp {
@@ -22,13 +36,20 @@ pub(super) struct Smtp {
     port: u16,
     tls: Tls,
     credentials: Option<Credentials>,
-    hello: ClientId,
+    hello: String,
     patience: Duration,
 }
 
-/// Answers that are about this server's settings or standing, not about the mail: authentication and encryption wanted or
-/// failed (RFC 4954, RFC 3207).
-const ABOUT_US: [&str; 4] = ["530", "534", "535", "538"];
+/// When to encrypt.
+enum Tls {
+    FromTheFirstByte(Arc<ClientConfig>),
+    Required(Arc<ClientConfig>),
+    Opportunistic(Arc<ClientConfig>),
+}
+
+const SMTP_PORT: u16 = 25;
+const SUBMISSION_PORT: u16 = 587;
+const SUBMISSIONS_PORT: u16 = 465;
 
 impl Smtp {
     /// Reads `--smtp-url`:
@@ -60,9 +81,9 @@ impl Smtp {
         }
         let credentials = credentials(&url).map_err(refuse)?;
         let wish = tls_wish(&url).map_err(refuse)?;
-        let verified = || parameters(&host, ca_file);
+        let verified = || tls::verified(ca_file);
         let (tls, port) = match (url.scheme(), wish) {
-            ("smtps", None | Some(Wish::Required)) => (Tls::Wrapper(verified()?), SUBMISSIONS_PORT),
+            ("smtps", None | Some(Wish::Required)) => (Tls::FromTheFirstByte(verified()?), SUBMISSIONS_PORT),
             ("smtps", Some(Wish::Opportunistic)) => return Err(refuse("smtps:// is never without TLS")),
             ("smtp", Some(Wish::Required)) => (Tls::Required(verified()?), SUBMISSION_PORT),
             ("smtp", None) if !is_loopback => (Tls::Required(verified()?), SUBMISSION_PORT),
@@ -71,91 +92,127 @@ impl Smtp {
                     return Err(refuse("a password is never sent without TLS: leave ?tls=opportunistic away"));
                 }
                 // Whoever can forge a certificate can as well withhold the offer; RFC 7435 takes what there is.
-                let any = TlsParameters::builder(host.clone())
-                    .dangerous_accept_invalid_certs(true)
-                    .dangerous_accept_invalid_hostnames(true)
-                    .build();
-                (Tls::Opportunistic(any.map_err(|error| refuse(&error.to_string()))?), SMTP_PORT)
+                (Tls::Opportunistic(tls::any()?), SMTP_PORT)
             }
             _ => return Err(refuse("must begin with smtp:// or smtps://")),
         };
         let hello = match from {
-            "localhost" => ClientId::default(),
-            domain => ClientId::Domain(domain.to_owned()),
+            "localhost" => "[127.0.0.1]".to_owned(),
+            domain => domain.to_owned(),
         };
         Ok(Self { host, port: url.port().unwrap_or(port), tls, credentials, hello, patience })
     }
 
-    /// A connection that is encrypted and authenticated as the settings say.
-    pub(super) async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
+    /// A connection that is encrypted and authenticated as the settings say. Where there is none, why.
+    pub(super) async fn connect(&self) -> Result<Connection, String> {
         let attempt = async {
-            let from_the_first_byte = match &self.tls {
-                Tls::Wrapper(parameters) => Some(parameters.clone()),
-                _ => None,
-            };
-            let server = (self.host.as_str(), self.port);
-            let mut connection = AsyncSmtpConnection::connect_tokio1(
-                server,
-                Some(self.patience),
-                &self.hello,
-                from_the_first_byte,
-                None,
-            )
-            .await?;
-            match &self.tls {
-                Tls::Required(parameters) => connection.starttls(parameters.clone(), &self.hello).await?,
-                Tls::Opportunistic(parameters) if connection.can_starttls() => {
-                    connection.starttls(parameters.clone(), &self.hello).await?;
-                }
-                _ => {}
-            }
-            if let Some(credentials) = &self.credentials {
-                connection.auth(DEFAULT_MECHANISMS, credentials).await?;
-            }
-            Ok::<_, Error>(connection)
+            let end = Instant::now() + self.patience;
+            let addresses = lookup_host((self.host.as_str(), self.port)).await?.collect();
+            let connection = self.reach(addresses, end).await?;
+            self.introduce(connection).await
         };
-        match tokio::time::timeout(self.patience, attempt).await {
+        match timeout(self.patience, attempt).await {
             Ok(Ok(connection)) => Ok(connection),
-            // Whatever it answers, it is not about this mail.
-            Ok(Err(error)) => Err(Failure::Unreachable(self.describe(&error))),
-            Err(_) => Err(Failure::Unreachable(self.no_answer())),
+            Ok(Err(error @ Error::Refused(..))) => Err(self.about_us(&error)),
+            Ok(Err(error)) => Err(self.describe(&error)),
+            Err(_) => Err(self.no_answer(self.patience)),
         }
     }
 
-    /// Hands a message over. After a failure the connection is of no use.
-    pub(super) async fn send(&self, connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), Failure> {
-        let content = message.formatted();
-        let sending = connection.send(message.envelope(), &content);
-        match tokio::time::timeout(self.patience, sending).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => {
-                let is_about_us = error.status().is_some_and(|code| ABOUT_US.contains(&code.to_string().as_str()));
-                let description = self.describe(&error);
-                let is_final = error.is_permanent() && !is_about_us;
-                Err(if is_final { Failure::Refused(description) } else { Failure::Later(description) })
+    /// A connection to the first of the server's addresses that greets us.
+    async fn reach(&self, mut addresses: Vec<SocketAddr>, end: Instant) -> Result<Connection, Error> {
+        loop {
+            let (place, stream) = dial::first_of(&addresses).await?;
+            // One that takes the connection and says nothing has its share of the time, as one that takes none has.
+            let share = end.saturating_duration_since(Instant::now()) / u32::try_from(addresses.len()).unwrap_or(1);
+            match timeout(share, self.greeted(stream)).await {
+                Ok(Err(error)) if addresses.len() == 1 => return Err(error),
+                Ok(Ok(connection)) => return Ok(connection),
+                Err(_) if addresses.len() == 1 => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                _ => drop(addresses.remove(place)),
             }
-            Err(_) => Err(Failure::Later(self.no_answer())),
+        }
+    }
+
+    /// Encrypts and logs in, as the settings say.
+    async fn introduce(&self, mut connection: Connection) -> Result<Connection, Error> {
+        connection.hello(&self.hello).await?;
+        let starttls = match &self.tls {
+            Tls::Required(config) => Some(config),
+            Tls::Opportunistic(config) if connection.offers_tls() => Some(config),
+            Tls::Opportunistic(_) | Tls::FromTheFirstByte(_) => None,
+        };
+        if let Some(config) = starttls {
+            connection = connection.start_tls(&self.host, config.clone()).await?;
+            connection.hello(&self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.log_in(credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn greeted(&self, stream: TcpStream) -> Result<Connection, Error> {
+        match &self.tls {
+            Tls::FromTheFirstByte(config) => {
+                Connection::greeted(encrypted(stream, &self.host, config.clone()).await?).await
+            }
+            Tls::Required(_) | Tls::Opportunistic(_) => Connection::greeted(stream).await,
+        }
+    }
+
+    /// Hands a message over but for its final dot. After a failure the connection is of no use.
+    pub(super) async fn submit(&self, connection: &mut Connection, message: &Message) -> Result<(), Failure> {
+        let (envelope, content) = (message.envelope(), message.formatted());
+        let from = envelope.from().map_or("", AsRef::as_ref);
+        let to: Vec<&str> = envelope.to().iter().map(AsRef::as_ref).collect();
+        match timeout(self.patience, connection.submit(from, &to, &content)).await {
+            Ok(outcome) => outcome.map_err(|error| self.failure(&error)),
+            Err(_) => Err(Failure::Later(self.no_answer(self.patience))),
+        }
+    }
+
+    /// Sends the final dot, and waits for whether the server took the message.
+    pub(super) async fn finish(&self, connection: &mut Connection) -> Result<(), Failure> {
+        match timeout(AFTER_THE_DOT, connection.finish()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error @ Error::Broken(_))) => Err(Failure::Uncertain(self.describe(&error))),
+            Ok(Err(error)) => Err(self.failure(&error)),
+            Err(_) => Err(Failure::Uncertain(self.no_answer(AFTER_THE_DOT))),
         }
     }
 
     /// Says goodbye, as is polite; nobody waits long for the answer.
-    pub(super) async fn quit(mut connection: AsyncSmtpConnection) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
+    pub(super) async fn quit(mut connection: Connection) {
+        let _ = timeout(Duration::from_secs(1), connection.quit()).await;
     }
 
-    fn no_answer(&self) -> String {
-        format!("{} did not answer within {}", self, humantime::format_duration(self.patience))
+    fn failure(&self, error: &Error) -> Failure {
+        let Error::Refused(stage, reply) = error else { return Failure::Later(self.describe(error)) };
+        match judge(*stage, reply) {
+            Verdict::TakesNone => Failure::Unreachable(self.about_us(error)),
+            Verdict::Later => Failure::Later(self.about_us(error)),
+            Verdict::Never => Failure::Refused(self.describe(error)),
+        }
+    }
+
+    /// A refusal that is not about the recipient: one for good ends when the operator ends it.
+    fn about_us(&self, error: &Error) -> String {
+        let advice = match error {
+            Error::Refused(_, reply) if reply.code >= 500 => {
+                " (it is about the sender: look at --mail-from, the login in --smtp-url and the provider's limits)"
+            }
+            _ => "",
+        };
+        format!("{}{advice}", self.describe(error))
+    }
+
+    fn no_answer(&self, patience: Duration) -> String {
+        format!("{} did not answer within {}", self, humantime::format_duration(patience))
     }
 
     fn describe(&self, error: &Error) -> String {
-        let mut text = error.to_string();
-        // The innermost reason says the most: a refused connection, an unknown certificate.
-        let mut source = std::error::Error::source(error).and_then(std::error::Error::source);
-        while let Some(inner) = source {
-            text = format!("{text}: {inner}");
-            source = inner.source();
-        }
-        format!("{self}: {}", redact(&text))
+        format!("{self}: {}", redact(&error.to_string()))
     }
 }
 
@@ -196,26 +253,11 @@ fn credentials(url: &Url) -> Result<Option<Credentials>, &'static str> {
     };
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
-        (user, Some(password)) if !user.is_empty() => Ok(Some(Credentials::new(decode(user)?, decode(password)?))),
+        (user, Some(password)) if !user.is_empty() => {
+            Ok(Some(Credentials { user: decode(user)?, password: decode(password)?.into() }))
+        }
         _ => Err("must have a user name and a password, or neither"),
     }
-}
-
-fn parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, BadSetting> {
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(file) = ca_file {
-        let refuse = |reason: String| BadSetting::new("--smtp-ca-file", reason);
-        let pem = std::fs::read(file).map_err(|error| refuse(format!("cannot read {}: {error}", file.display())))?;
-        // Or the line below it would be none that begins a certificate.
-        let pem = pem.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&pem);
-        let no_certificate = || refuse(format!("there is no certificate (PEM) in {}", file.display()));
-        let certificate = Certificate::from_pem(pem).map_err(|_| no_certificate())?;
-        if !pem.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-            return Err(no_certificate());
-        }
-        builder = builder.add_root_certificate(certificate);
-    }
-    builder.build().map_err(|error| BadSetting::new("--smtp-url", redact(&error.to_string())))
 }
 
 /// What a mail server answered, fit for a log: it can repeat the recipient, or a link or a token from the mail.
@@ -228,6 +270,8 @@ fn redact(answer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     fn read(url: &str) -> Result<Smtp, String> {
@@ -236,10 +280,9 @@ mod tests {
 
     fn kind(smtp: &Smtp) -> &'static str {
         match smtp.tls {
-            Tls::Wrapper(_) => "wrapper",
+            Tls::FromTheFirstByte(_) => "first byte",
             Tls::Required(_) => "required",
             Tls::Opportunistic(_) => "opportunistic",
-            Tls::None => "none",
         }
     }
 
@@ -249,7 +292,7 @@ mod tests {
             ("smtp://mail.example.com", "required", "mail.example.com:587"),
             ("smtp://u:p@mail.example.com:2525", "required", "mail.example.com:2525"),
             ("smtp://10.0.0.7", "required", "10.0.0.7:587"),
-            ("smtps://u:p@mail.example.com", "wrapper", "mail.example.com:465"),
+            ("smtps://u:p@mail.example.com", "first byte", "mail.example.com:465"),
             ("smtp://localhost", "opportunistic", "localhost:25"),
             ("smtp://u:p@127.0.0.1:1025", "opportunistic", "127.0.0.1:1025"),
             ("smtp://[::1]:1025", "opportunistic", "::1:1025"),
@@ -284,8 +327,8 @@ mod tests {
     #[test]
     fn a_password_may_have_any_character_and_does_not_show() {
         let smtp = read("smtp://u%40example.com:hunter2%3A%2F@mail.example.com").unwrap();
-        let expected = Credentials::new("u@example.com".into(), "hunter2:/".into());
-        assert!(smtp.credentials.as_ref() == Some(&expected));
+        let credentials = smtp.credentials.as_ref().unwrap();
+        assert_eq!((credentials.user.as_str(), credentials.password.expose_secret()), ("u@example.com", "hunter2:/"));
         assert!(!format!("{smtp:?} {smtp}").contains("hunter2"));
     }
 
@@ -294,5 +337,26 @@ mod tests {
         let answer = "permanent error (550): 5.1.1 <thandi@example.com>: no such user\r\n\
                       f0e1d2c3-0000-4000-8000-00000000abcd https://id.example.com/x";
         assert_eq!(redact(answer), "permanent error (550): 5.1.1 … no such user … …");
+    }
+
+    #[tokio::test]
+    async fn each_address_of_a_server_has_its_share_of_the_patience() {
+        let listen = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (hole, _kept) = dial::tests::hole().await;
+        let (mute, turned_away, good) = (listen().await, listen().await, listen().await);
+        let addresses: Vec<_> = [&mute, &turned_away, &good].map(|one| one.local_addr().unwrap()).into();
+        let greets = async |listener: tokio::net::TcpListener, greeting: &[u8]| {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut peer, greeting).await.unwrap();
+            peer
+        };
+        let smtp = read("smtp://127.0.0.1").unwrap();
+        let end = Instant::now() + Duration::from_secs(3);
+        let connecting = smtp.reach([&[hole][..], &addresses].concat(), end);
+        let (connection, ..) =
+            tokio::join!(connecting, greets(turned_away, b"554 no\r\n"), greets(good, b"220 ok\r\n"));
+        assert!(connection.is_ok() && Instant::now() < end);
+        let error = smtp.reach(vec![addresses[0]], Instant::now() + Duration::from_millis(10)).await.err().unwrap();
+        assert!(error.to_string().contains("timed out"), "{error}");
     }
 }

@@ -1,13 +1,14 @@
 //! How mail leaves: as files in the data folder, or by a mail server.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lettre::message::Mailbox;
-use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::{Address, Message};
 use secrecy::ExposeSecret;
+use tokio::sync::watch;
 
-use super::smtp::Smtp;
+use super::smtp::{Connection, Smtp};
 use crate::app::{make_private_folder, write_whole};
 use crate::settings::{BadSetting, Settings};
 
@@ -32,12 +33,16 @@ pub(super) enum Failure {
     Unreachable(String),
     /// This one does not, but may later.
     Later(String),
+    /// This one may have left: the mail server had all of it, and did not say.
+    Uncertain(String),
     /// This one never will.
     Refused(String),
 }
 
 /// Mails that go by one connection before another is made: some servers take no more.
 const MAILS_PER_CONNECTION: u32 = 20;
+/// How long a mail server that has a mail may still take to say so when ours stops.
+const AT_THE_END: Duration = Duration::from_secs(3);
 
 impl Transport {
     /// As the settings say.
@@ -81,7 +86,7 @@ impl Transport {
                 Smtp::quit(connection).await;
                 tracing::info!(server = %smtp, "mail goes out by SMTP");
             }
-            Err(Failure::Unreachable(error) | Failure::Later(error) | Failure::Refused(error)) => {
+            Err(error) => {
                 tracing::warn!(error, "the mail server cannot be used; mail waits in the outbox until it can");
             }
         }
@@ -91,7 +96,7 @@ impl Transport {
 /// Takes mails away, one after the other; keeps its connection meanwhile.
 pub(super) struct Carrier<'a> {
     transport: &'a Transport,
-    connection: Option<(AsyncSmtpConnection, u32)>,
+    connection: Option<(Connection, u32)>,
 }
 
 impl<'a> Carrier<'a> {
@@ -99,23 +104,45 @@ impl<'a> Carrier<'a> {
         Self { transport, connection: None }
     }
 
-    /// Takes one away. `name` is its file's, where it becomes a file.
+    /// Takes one away, but for the last word on it: `finish` brings that. `name` is its file's, where it becomes a file.
     pub(super) async fn carry(&mut self, message: &Message, name: String) -> Result<(), Failure> {
         match &self.transport.way {
             Way::Files(folder) => write(folder, name, message).await,
             Way::Smtp(smtp) => {
                 let (mut connection, carried) = match self.connection.take() {
                     Some(connection) => connection,
-                    None => (smtp.connect().await?, 0),
+                    None => (smtp.connect().await.map_err(Failure::Unreachable)?, 0),
                 };
-                smtp.send(&mut connection, message).await?;
+                smtp.submit(&mut connection, message).await?;
                 self.connection = Some((connection, carried + 1));
-                if carried + 1 >= MAILS_PER_CONNECTION {
-                    self.rest().await;
-                }
                 Ok(())
             }
         }
+    }
+
+    /// Waits for whether the one that was taken away has arrived. This may take ten minutes; not where we are to stop.
+    pub(super) async fn finish(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Failure> {
+        let (Way::Smtp(smtp), Some((mut connection, carried))) = (&self.transport.way, self.connection.take()) else {
+            return Ok(());
+        };
+        let enough = async {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(AT_THE_END).await;
+        };
+        tokio::select! {
+            outcome = smtp.finish(&mut connection) => outcome?,
+            () = enough => {
+                let error = format!("this server stopped before {smtp} had said whether it took the mail");
+                return Err(Failure::Uncertain(error));
+            }
+        }
+        self.connection = Some((connection, carried));
+        if carried >= MAILS_PER_CONNECTION {
+            self.rest().await;
+        }
+        Ok(())
     }
 
     /// Ends the connection, where there is one.

@@ -11,9 +11,11 @@ use futures_util::future::{join, join_all, try_join_all};
 use tokio::sync::{Mutex, watch};
 
 use super::message::Letter;
+use super::smtp::AFTER_THE_DOT;
 use super::transport::{Carrier, Failure};
 use crate::app::App;
 use crate::background::{self, name};
+use crate::kernel::clock::Timestamp;
 use crate::kernel::seal::KeyId;
 use crate::store::outbox::{self, Leased, Queue};
 use crate::store::writes::Writes;
@@ -21,7 +23,7 @@ use crate::store::{StoreError, sealed};
 
 /// Mails of a queue that a node carries at once.
 const LANES: usize = 4;
-/// How much longer a lease is than connecting and sending may take.
+/// How much longer a lease is than what it is for may take.
 const MARGIN: Duration = Duration::from_secs(15);
 /// How often a lane looks without the bell: for mail that other nodes left, or that is due again.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -34,6 +36,9 @@ const WAITS: [Duration; 7] = {
 };
 /// How long it waits at most where no mail leaves at all: that ends for all at once.
 const OUTAGE_WAIT: Duration = Duration::from_secs(5 * 60);
+/// How long a mail waits at least that may have left, and after that three times as long as it is old: a mail server that
+/// never says whether it took one has four copies of it in a day.
+const UNCERTAIN_WAIT: Duration = Duration::from_secs(20 * 60);
 
 /// Empties the outbox whenever there is something in it, until it is told to stop; then finishes what it carries.
 pub async fn run(app: &App, stop: watch::Receiver<bool>) {
@@ -92,8 +97,8 @@ async fn carry_due(app: &App, queue: Queue, stop: &watch::Receiver<bool>) -> Res
     let mut carrier = Carrier::new(&app.mail_transport);
     let mut goes_on = true;
     while goes_on && !*stop.borrow() {
-        let Some(mail) = take(app, queue).await? else { break };
-        let outcome = carry(app, &mut carrier, &mail).await;
+        let Some(mut mail) = take(app, queue).await? else { break };
+        let outcome = carry(app, &mut carrier, &mut mail, stop).await;
         goes_on = !matches!(outcome, Err(Failure::Unreachable(_)));
         let mut writes = Writes::to(app.writer());
         settle(app, &mut writes, &mail, outcome);
@@ -128,7 +133,8 @@ async fn write_settled(app: &App) -> Result<(), StoreError> {
 /// what a crash does: that mail goes out again.
 async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
     let now = app.clock.now();
-    let until = now + app.settings.smtp_timeout * 2 + MARGIN;
+    // For connecting, for the mail, and for the first part of the wait for the last word on it.
+    let until = now + app.settings.smtp_timeout * 3 + MARGIN;
     let mut settled = app.settled_mail.0.lock().await;
     let leased = outbox::lease(app.writer(), together(app, &settled), queue, now, until).await?;
     settled.clear();
@@ -140,7 +146,12 @@ async fn take(app: &App, queue: Queue) -> Result<Option<Leased>, StoreError> {
     Ok(leased)
 }
 
-async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<(), Failure> {
+async fn carry(
+    app: &App,
+    carrier: &mut Carrier<'_>,
+    mail: &mut Leased,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), Failure> {
     let plain = app.sealer.open(sealed::OUTBOX.purpose, &mail.sealed_mail).ok_or_else(|| {
         let id = KeyId::carried_by(&mail.sealed_mail).map_or_else(String::new, |id| format!(" ({id})"));
         Failure::Later(format!("it was sealed with another secret key{id}"))
@@ -150,7 +161,18 @@ async fn carry(app: &App, carrier: &mut Carrier<'_>, mail: &Leased) -> Result<()
     let message = letter.to_message(mail.id, mail.created_at, &app.mail_transport.from);
     let Some(message) = message.map_err(|error| Failure::Refused(error.to_string()))? else { return Ok(()) };
     let name = format!("{}-{}.eml", mail.created_at.utc().format("%Y%m%dT%H%M%S%6fZ"), mail.id);
-    carrier.carry(&message, name).await
+    carrier.carry(&message, name).await?;
+    let outcome = carrier.finish(stop.clone());
+    tokio::pin!(outcome);
+    // Few servers take longer, and the lease is short so that the mail of a node that is killed soon has another.
+    if let Ok(outcome) = tokio::time::timeout(app.settings.smtp_timeout, &mut outcome).await {
+        return outcome;
+    }
+    let until = app.clock.now() + AFTER_THE_DOT + MARGIN;
+    if let Err(error) = outbox::extend(app.writer(), mail, until).await {
+        tracing::warn!(%error, "a mail that its server takes long for could not be kept for longer; it may go out twice");
+    }
+    outcome.await
 }
 
 /// Adds to the writes what became of a mail.
@@ -169,7 +191,14 @@ fn settle(app: &App, writes: &mut Writes, mail: &Leased, outcome: Result<(), Fai
             postpone(app, writes, mail, wait(mail.attempts).min(OUTAGE_WAIT), &error);
             "postponed"
         }
-        Err(Failure::Later(error) | Failure::Unreachable(error) | Failure::Refused(error)) => {
+        Err(Failure::Uncertain(error)) if now + long_wait(mail, now) < mail.give_up_at => {
+            let error = format!("{error}; it may have arrived");
+            postpone(app, writes, mail, long_wait(mail, now), &error);
+            "postponed"
+        }
+        Err(
+            Failure::Later(error) | Failure::Unreachable(error) | Failure::Uncertain(error) | Failure::Refused(error),
+        ) => {
             outbox::give_up(writes, mail, now, &error);
             let (id, kind, tries) = (mail.id, mail.kind.as_str(), mail.attempts);
             tracing::error!(id, kind, tries, error, "a mail was given up; see documines-auth mail list");
@@ -195,4 +224,10 @@ fn postpone(app: &App, writes: &mut Writes, mail: &Leased, wait: Duration, error
 fn wait(attempts: u32) -> Duration {
     let failed_before = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
     WAITS[failed_before.min(WAITS.len() - 1)]
+}
+
+/// How long a mail waits that may have left.
+fn long_wait(mail: &Leased, now: Timestamp) -> Duration {
+    let age = Duration::from_micros(now.micros_since(mail.created_at).max(0).unsigned_abs());
+    age.saturating_mul(3).max(UNCERTAIN_WAIT)
 }

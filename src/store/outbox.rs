@@ -154,6 +154,15 @@ pub async fn lease(
     Ok(leased.into_iter().next().map(read))
 }
 
+/// Keeps a mail for longer. Nothing happens where the lease is over and another has it.
+pub async fn extend(db: &impl ConnectionTrait, mail: &mut Leased, until: Timestamp) -> Result<(), StoreError> {
+    let row = ActiveModel { due_at: Set(until.as_micros()), ..Default::default() };
+    if Entity::update_many().set(row).filter(is_held(mail)).exec(db).await?.rows_affected > 0 {
+        mail.until = until;
+    }
+    Ok(())
+}
+
 /// Takes a mail out once it is on its way.
 pub fn remove(writes: &mut Writes, mail: &Leased) {
     writes.add(Entity::delete_by_id(mail.id));
@@ -178,8 +187,12 @@ pub fn give_up(writes: &mut Writes, mail: &Leased, now: Timestamp, error: &str) 
 }
 
 fn settle(writes: &mut Writes, mail: &Leased, row: ActiveModel) {
-    let is_ours = Column::DueAt.eq(mail.until.as_micros());
-    writes.add(Entity::update_many().set(row).filter(Column::Id.eq(mail.id)).filter(is_ours));
+    writes.add(Entity::update_many().set(row).filter(is_held(mail)));
+}
+
+/// The mail's row, as long as nobody else has it.
+fn is_held(mail: &Leased) -> sea_orm::sea_query::SimpleExpr {
+    Column::Id.eq(mail.id).and(Column::DueAt.eq(mail.until.as_micros()))
 }
 
 /// All that there is, oldest first, without what it says.

@@ -18,6 +18,7 @@ mod http;
 mod lines;
 mod log;
 mod mail;
+mod mail_odd_server;
 mod mail_server;
 mod metrics;
 mod nodes;

@@ -7,6 +7,7 @@ pub(crate) mod contract;
 pub(crate) mod log;
 #[path = "../../shared/mail_server.rs"]
 pub(crate) mod mail_server;
+pub(crate) mod odd_mail_server;
 pub(crate) mod people;
 pub(crate) mod postgres;
 #[path = "../../shared/postgres_server.rs"]
