@@ -12,11 +12,16 @@ export interface Options {
   credentials?: Credentials;
   /** Told of every change of the credentials, and waited for: a spent refresh token is gone for good. */
   save?: (credentials: Credentials) => void | Promise<void>;
+  /**
+   * Gives back what `save` was given last, perhaps by another tab or process: with it several clients share what is saved,
+   * and each looks there before it refreshes. Asked first where there are no `credentials`.
+   */
+  load?: () => Credentials | undefined | Promise<Credentials | undefined>;
   /** How often a call is tried again that the server is too busy for. 3, unless told. */
   retries?: number;
   /** The longest wait in seconds that Retry-After may ask for before the call fails instead. 30, unless told. */
   longestWait?: number;
-  /** Seconds until an answer has to be there. 30, unless told. */
+  /** Seconds until an answer has to be there. 30, unless told; a refresh has four at most, and a second try. */
   timeout?: number;
   /** Another `fetch` than the platform's. */
   fetch?: typeof fetch;
@@ -25,6 +30,10 @@ export interface Options {
 }
 
 type Call = { body?: unknown; options?: CallOptions<Operation> | undefined };
+
+// Seconds for the answer to a refresh. The server exchanges a spent token again for ten seconds, for a caller whom the answer
+// did not reach: two tries fit in.
+const refreshTimeout = 4;
 
 // Refreshing is the client's own business: see `refresh`.
 type Methods = { [O in Exclude<Operation, "refreshToken">]: Method<O> };
@@ -39,15 +48,18 @@ export interface AuthClient extends Methods {}
  */
 export class AuthClient {
   readonly #base: string;
-  readonly #settings: Required<Pick<Options, "save" | "retries" | "longestWait" | "timeout" | "fetch" | "sleep">>;
+  readonly #settings: Required<Pick<Options, "save" | "load" | "retries" | "longestWait" | "timeout" | "fetch" | "sleep">>;
   #credentials: Credentials;
   #refreshing: Promise<void> | undefined;
+  #hasBegun: boolean;
 
   constructor(options: Options) {
-    this.#base = options.baseUrl.replace(/\/+$/, "") + basePath;
+    this.#base = options.baseUrl.trim().replace(/\/+$/, "") + basePath;
     this.#credentials = { ...options.credentials };
+    this.#hasBegun = options.credentials !== undefined;
     this.#settings = {
       save: options.save ?? (() => undefined),
+      load: options.load ?? (() => undefined),
       retries: options.retries ?? 3,
       longestWait: options.longestWait ?? 30,
       timeout: options.timeout ?? 30,
@@ -75,9 +87,12 @@ export class AuthClient {
    */
   async call<O extends Operation>(operation: O, body?: Body<O>, options?: CallOptions<O>): Promise<Answer<O>> {
     const call = { body, options: options as CallOptions<Operation> | undefined };
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      await this.#takeOver();
+    }
     if (!this.#wants(operation, "bearer")) return this.#send(operation, call);
-    const { renewAt, refreshToken } = this.#credentials;
-    if (refreshToken !== undefined && renewAt !== undefined && renewAt <= Date.now()) {
+    if (this.#credentials.refreshToken !== undefined && this.#isDue()) {
       // Not yet at its end: as long as the session lives, the call may be tried with what there is.
       await this.refresh().catch((error) => {
         if (isAuthError(error, "invalid_refresh_token")) throw error;
@@ -99,15 +114,41 @@ export class AuthClient {
   }
 
   async #exchange(): Promise<void> {
-    const spent = this.#credentials.refreshToken;
-    if (spent === undefined) throw new Error("there is no session to refresh: log in first");
-    try {
-      await this.#send("refreshToken", { body: { refresh_token: spent } }, spent);
-    } catch (error) {
-      const ended = isAuthError(error, "invalid_refresh_token") && this.#credentials.refreshToken === spent;
-      if (ended) await this.forgetSession();
-      throw error;
+    let isTakenOver = await this.#takeOver();
+    while (!isTakenOver || this.#isDue()) {
+      const spent = this.#credentials.refreshToken;
+      if (spent === undefined) throw new Error("there is no session to refresh: log in first");
+      try {
+        await this.#send("refreshToken", { body: { refresh_token: spent } }, spent);
+        return;
+      } catch (error) {
+        const hasEnded = isAuthError(error, "invalid_refresh_token") && this.#credentials.refreshToken === spent;
+        if (!hasEnded) throw error;
+        // Another may have refreshed just now.
+        isTakenOver = await this.#takeOver();
+        if (isTakenOver) continue;
+        await this.forgetSession();
+        throw error;
+      }
     }
+  }
+
+  /** Goes on with the tokens that another with the same credentials has saved since; says whether there are any. */
+  async #takeOver(): Promise<boolean> {
+    const stored = await this.#settings.load();
+    const ours = this.#credentials;
+    if (stored === undefined || (ours.clientId !== undefined && ours.clientId !== stored.clientId)) return false;
+    const isAnother = stored.refreshToken !== undefined && stored.refreshToken !== ours.refreshToken;
+    const isNewer = ours.renewAt === undefined || stored.renewAt === undefined || stored.renewAt > ours.renewAt;
+    const isEmpty = Object.keys(ours).length === 0;
+    if (!isEmpty && !(isAnother && isNewer)) return false;
+    this.#credentials = { ...stored };
+    return isAnother;
+  }
+
+  #isDue(): boolean {
+    const { renewAt } = this.#credentials;
+    return renewAt !== undefined && renewAt <= Date.now();
   }
 
   #wants(operation: Operation, credential: string): boolean {
@@ -116,23 +157,38 @@ export class AuthClient {
 
   /** Sends, and sends again where that is safe. */
   async #send<O extends Operation>(operation: O, call: Call, spent?: string): Promise<Answer<O>> {
-    for (let tries = 0; ; tries += 1) {
-      const response = await this.#fetch(operation, call);
+    let mayBeLost = spent !== undefined;
+    for (let tries = 0; ; ) {
+      let response: Response;
+      let answer;
+      try {
+        response = await this.#fetch(operation, call, spent !== undefined);
+        if (response.ok && response.status !== 204) answer = await response.json();
+      } catch (error) {
+        // The server may have exchanged the token, and does so once more if it is asked soon.
+        if (!mayBeLost) throw error;
+        mayBeLost = false;
+        continue;
+      }
       if (response.ok) {
-        const answer = response.status === 204 ? undefined : await response.json();
         await this.#learn(answer, spent);
         return discreet(answer as Answer<O>);
       }
       const error = await errorOf(response);
+      if (mayBeLost && !isAuthError(error) && error.status >= 500) {
+        mayBeLost = false;
+        continue;
+      }
       const wait = waitIsSafe(operation, error) ? error.retryAfter : undefined;
       if (wait === undefined || wait > this.#settings.longestWait || tries >= this.#settings.retries) throw error;
+      tries += 1;
       // Never earlier than asked; a little later, so that those who were sent away together do not return together.
       await this.#settings.sleep(wait * 1000 + Math.random() * (250 + wait * 250));
       call.options?.signal?.throwIfAborted();
     }
   }
 
-  #fetch(operation: Operation, { body, options }: Call): Promise<Response> {
+  #fetch(operation: Operation, { body, options }: Call, isRefresh: boolean): Promise<Response> {
     const { method, path } = operations[operation];
     const given = (options?.path ?? {}) as Record<string, unknown>;
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(given[name])));
@@ -147,7 +203,8 @@ export class AuthClient {
     if (this.#wants(operation, "bearer") && accessToken) headers.set("Authorization", `Bearer ${accessToken}`);
     if (body !== undefined) headers.set("Content-Type", "application/json");
 
-    const signals = [AbortSignal.timeout(this.#settings.timeout * 1000)];
+    const timeout = isRefresh ? Math.min(this.#settings.timeout, refreshTimeout) : this.#settings.timeout;
+    const signals = [AbortSignal.timeout(timeout * 1000)];
     if (options?.signal) signals.push(options.signal);
     // A redirect would carry the credentials elsewhere.
     const request: RequestInit = { method, headers, signal: AbortSignal.any(signals), redirect: "error" };

@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 
 from ._credentials import Credentials
-from ._flow import Flow, Operation, Refresh, Save, Session, Wait
+from ._flow import Flow, Load, Operation, Refresh, Save, Session, Wait
 from ._operations import BASE_PATH, REFRESH_TOKEN, AsyncOperations, Operations
 from .errors import BY_CODE
 
@@ -22,9 +22,10 @@ class AuthClient(Operations):
     method.
 
     `base_url` is where the server is, such as `https://accounts.example.com`. `save` is told of every change of the
-    credentials before the call returns; hand back what it got last as `credentials`. `retries` is how often a call is
+    credentials before the call returns; hand back what it got last as `credentials`, or by `load`. With `load` several
+    clients share what is saved: each looks there before it refreshes. `retries` is how often a call is
     tried again that the server is too busy for, `longest_wait` the longest wait in seconds that Retry-After may ask for,
-    `timeout` the seconds until an answer has to be there.
+    `timeout` the seconds until an answer has to be there; a refresh has four at most, and a second try.
 
     Methods raise `errors.AuthError` (a class for each code) when the server refuses, `errors.UnexpectedAnswer` when
     something else answered, and `httpx.HTTPError` when nothing did.
@@ -36,14 +37,16 @@ class AuthClient(Operations):
         *,
         credentials: Credentials | None = None,
         save: Callable[[Credentials], None] = lambda _: None,
+        load: Callable[[], Credentials | None] = lambda: None,
         retries: int = 3,
         longest_wait: float = 30,
         timeout: float = 30,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._session = Session(base_url + BASE_PATH, credentials, retries, longest_wait, BY_CODE)
+        self._session = Session(base_url, BASE_PATH, credentials, retries, longest_wait, timeout, BY_CODE)
         self._http = httpx.Client(timeout=timeout)
         self._save = save
+        self._load = load
         self._sleep = sleep
         self._lock = threading.Lock()
 
@@ -93,12 +96,14 @@ class AuthClient(Operations):
         match step:
             case httpx.Request():
                 # The client's own timeout is not the request's when it is sent like this.
-                step.extensions["timeout"] = self._http.timeout.as_dict()
+                step.extensions.setdefault("timeout", self._http.timeout.as_dict())
                 return self._http.send(step)
             case Wait(seconds):
                 self._sleep(seconds)
             case Save(credentials):
                 self._save(credentials)
+            case Load():
+                return self._load()
             case Refresh(after):
                 self._refresh(after)
 
@@ -119,7 +124,7 @@ class AuthClient(Operations):
 
 
 class AsyncAuthClient(AsyncOperations):
-    """The same for `asyncio`: every method is awaited, and `save` may be a coroutine function."""
+    """The same for `asyncio`: every method is awaited, and `save` and `load` may be coroutine functions."""
 
     def __init__(
         self,
@@ -127,14 +132,16 @@ class AsyncAuthClient(AsyncOperations):
         *,
         credentials: Credentials | None = None,
         save: Callable[[Credentials], Awaitable[None] | None] = lambda _: None,
+        load: Callable[[], Awaitable[Credentials | None] | Credentials | None] = lambda: None,
         retries: int = 3,
         longest_wait: float = 30,
         timeout: float = 30,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._session = Session(base_url + BASE_PATH, credentials, retries, longest_wait, BY_CODE)
+        self._session = Session(base_url, BASE_PATH, credentials, retries, longest_wait, timeout, BY_CODE)
         self._http = httpx.AsyncClient(timeout=timeout)
         self._save = save
+        self._load = load
         self._sleep = sleep
         self._lock = asyncio.Lock()
 
@@ -185,7 +192,7 @@ class AsyncAuthClient(AsyncOperations):
     async def _do(self, step: object) -> Any:
         match step:
             case httpx.Request():
-                step.extensions["timeout"] = self._http.timeout.as_dict()
+                step.extensions.setdefault("timeout", self._http.timeout.as_dict())
                 return await self._http.send(step)
             case Wait(seconds):
                 await self._sleep(seconds)
@@ -193,6 +200,9 @@ class AsyncAuthClient(AsyncOperations):
                 saving = self._save(credentials)
                 if inspect.isawaitable(saving):
                     await saving
+            case Load():
+                loading = self._load()
+                return await loading if inspect.isawaitable(loading) else loading
             case Refresh(after):
                 await self._refresh(after)
 

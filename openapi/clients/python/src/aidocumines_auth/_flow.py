@@ -38,24 +38,42 @@ class Save:
 
 
 @dataclass(frozen=True)
+class Load:
+    """Wants what was saved last, perhaps by another process."""
+
+
+@dataclass(frozen=True)
 class Refresh:
     """Wants a refresh that ends after the one with this number."""
 
     after: int
 
 
-Step = httpx.Request | Wait | Save | Refresh
+Step = httpx.Request | Wait | Save | Load | Refresh
 Flow = Generator[Step, Any, Any]
+
+REFRESH_TIMEOUT = 4.0
+"""Seconds for the answer to a refresh. The server exchanges a spent token again for ten seconds, for a caller whom the answer
+did not reach: two tries fit in."""
 
 
 class Session:
     """The credentials, and the rules by which they are used."""
 
     def __init__(
-        self, base_url: str, credentials: Credentials | None, retries: int, longest_wait: float, errors: Any
+        self,
+        base_url: str,
+        base_path: str,
+        credentials: Credentials | None,
+        retries: int,
+        longest_wait: float,
+        timeout: float,
+        errors: Any,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        self.base_url = base_url.strip().rstrip("/") + base_path
         self.credentials = credentials or Credentials()
+        self.has_begun = credentials is not None
+        self.timeout = timeout
         self.retries = retries
         self.longest_wait = longest_wait
         self.errors: dict[str, type[AuthError]] = errors
@@ -65,10 +83,13 @@ class Session:
     def call(self, operation: Operation, path: dict[str, Any], query: dict[str, Any], body: Any) -> Flow:
         """The call, with a refresh before or in the middle of it where that is wanted."""
         call = (operation, path, query, body)
+        if not self.has_begun:
+            self.has_begun = True
+            yield from self.take_over()
         if "bearer" not in operation.credentials:
             return (yield from self.send(*call))
-        seen, known = self.refreshes, self.credentials
-        if known.refresh_token is not None and known.renew_at is not None and known.renew_at <= time.time():
+        seen = self.refreshes
+        if self.credentials.refresh_token is not None and self.is_due():
             try:
                 yield Refresh(seen)
             except (AuthError, UnexpectedAnswer, httpx.HTTPError) as error:
@@ -85,29 +106,66 @@ class Session:
         return (yield from self.send(*call))
 
     def exchange(self, operation: Operation) -> Flow:
-        """Exchanges the refresh token. Only one at a time may run."""
-        spent = self.credentials.refresh_token
-        if spent is None:
-            raise RuntimeError("there is no session to refresh: log in first")
-        try:
-            yield from self.send(operation, {}, {}, {"refresh_token": spent}, spent)
-        except AuthError as error:
-            if error.code == "invalid_refresh_token" and self.credentials.refresh_token == spent:
-                yield from self.keep(self.credentials.without_session())
-            raise
+        """Exchanges the refresh token, unless another has done so. Only one at a time may run."""
+        is_taken_over = yield from self.take_over()
+        while not is_taken_over or self.is_due():
+            spent = self.credentials.refresh_token
+            if spent is None:
+                raise RuntimeError("there is no session to refresh: log in first")
+            try:
+                yield from self.send(operation, {}, {}, {"refresh_token": spent}, spent)
+                return
+            except AuthError as error:
+                if error.code != "invalid_refresh_token" or self.credentials.refresh_token != spent:
+                    raise
+                # Another may have done so just now.
+                is_taken_over = yield from self.take_over()
+                if not is_taken_over:
+                    yield from self.keep(self.credentials.without_session())
+                    raise
+
+    def take_over(self) -> Flow:
+        """Goes on with the tokens that another with the same credentials has saved since; says whether there are any."""
+        ours: Credentials = self.credentials
+        stored: Credentials | None = yield Load()
+        if stored is None or ours.client_id not in (None, stored.client_id):
+            return False
+        is_another = stored.refresh_token not in (None, ours.refresh_token)
+        is_newer = ours.renew_at is None or stored.renew_at is None or stored.renew_at > ours.renew_at
+        if ours != Credentials() and not (is_another and is_newer):
+            return False
+        self.credentials = stored
+        return is_another
+
+    def is_due(self) -> bool:
+        return self.credentials.renew_at is not None and self.credentials.renew_at <= time.time()
 
     def send(
         self, operation: Operation, path: dict[str, Any], query: dict[str, Any], body: Any, spent: str | None = None
     ) -> Flow:
         """Sends, and sends again where that is safe."""
         tries = 0
+        is_lost = False
         while True:
-            response: httpx.Response = yield self.request(operation, path, query, body)
+            request = self.request(operation, path, query, body)
+            if spent is not None:
+                request.extensions["timeout"] = httpx.Timeout(min(self.timeout, REFRESH_TIMEOUT)).as_dict()
+            try:
+                response: httpx.Response = yield request
+            except httpx.TransportError:
+                # The server may have exchanged the token, and does so once more if it is asked soon.
+                if spent is None or is_lost:
+                    raise
+                is_lost = True
+                continue
             if response.is_success:
                 answer = response.json() if response.content else None
                 yield from self.learn(answer, spent)
                 return operation.answer.from_dict(answer) if operation.answer else None
             error = self.error_of(response)
+            if spent is not None and not is_lost and isinstance(error, UnexpectedAnswer) and error.status >= 500:
+                is_lost = True
+                continue
             wait = error.retry_after if wait_is_safe(operation, error) else None
             if wait is None or wait > self.longest_wait or tries >= self.retries:
                 raise error
