@@ -208,10 +208,14 @@ pub fn write_whole(file: &Path, content: &[u8]) -> std::io::Result<()> {
 
 fn write_then(file: &Path, content: &[u8], finish: impl FnOnce(&File) -> std::io::Result<()>) -> std::io::Result<()> {
     let unfinished = file.with_added_extension("part");
-    let mut part = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    part.write_all(content)?;
-    finish(&part)?;
-    fs::rename(&unfinished, file)
+    let write = || {
+        let mut part = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        part.write_all(content)?;
+        finish(&part)?;
+        fs::rename(&unfinished, file)
+    };
+    // On a disk that is full, what is half written only takes room.
+    write().inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 /// Holds the data folder: one process at a time. The lock goes with the process, however that ends.
@@ -227,4 +231,18 @@ pub fn lock(folder: &Path) -> Result<File, BadSetting> {
         TryLockError::Error(error) => refuse(format!("cannot lock {}: {error}", file.display())),
     })?;
     Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_file_that_cannot_be_written_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("mail.eml");
+        fs::create_dir(&name).unwrap();
+        write_whole(&name, b"Dear Thandi").unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -17,6 +17,7 @@ pub mod name {
     pub const CHANGES: &str = "changes";
     pub const COUNTS: &str = "counts";
     pub const HOUSEKEEPING: &str = "housekeeping";
+    pub const LOG: &str = "log";
     pub const MAIL: &str = "mail";
     pub const REFUSALS: &str = "refusals";
     pub const SEALS: &str = "seals";

@@ -39,6 +39,7 @@ mod listener_stream;
 pub mod logging;
 pub mod mail;
 pub mod metrics;
+pub mod output;
 pub mod password;
 pub mod profile;
 pub mod secret_key;

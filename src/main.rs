@@ -1,7 +1,6 @@
 //! The command line: `serve` (the default), `migrate`, `mail`, `key`, `audit`, `openapi`, `walk`.
 
 use std::error::Error;
-use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -11,6 +10,7 @@ use documines_auth::http::spec;
 use documines_auth::kernel::random::Random;
 use documines_auth::logging;
 use documines_auth::mail::admin as mail;
+use documines_auth::output;
 use documines_auth::secret_key;
 use documines_auth::server;
 use documines_auth::settings::{self, Settings};
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // One line that names what is wrong; the log may not be there yet.
             let line = error.to_string().replace('\n', " ");
-            let _ = writeln!(std::io::stderr(), "documines-auth: {line}");
+            logging::say(&format!("documines-auth: {line}"));
             let differs = matches!(error.downcast_ref(), Some(WalkError::Differs { .. }));
             let code = error.downcast_ref().map(CommandError::exit_code);
             ExitCode::from(code.unwrap_or(if differs { 1 } else { 2 }))
@@ -124,21 +124,22 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         }
         Task::Migrate(settings) => {
             logging::start(&settings)?;
-            block_on(server::migrate(settings))?;
+            command(server::migrate(settings))?;
         }
-        Task::Mail(MailTask::List(settings)) => print(&block_on(mail::list(&settings))?)?,
-        Task::Mail(MailTask::Retry(RetryArgs { ids, settings, .. })) => {
-            print(&block_on(mail::retry(&settings, &ids))?)?
-        }
+        Task::Mail(MailTask::List(settings)) => print(&command(mail::list(&settings))?)?,
+        Task::Mail(MailTask::Retry(RetryArgs { ids, settings, .. })) => print(&command(mail::retry(&settings, &ids))?)?,
         Task::Key(KeyTask::Rotate(settings)) => {
-            print(&block_on(secret_key::rotate(&settings, &Random::from_system()))?)?;
+            print(&command(secret_key::rotate(&settings, &Random::from_system()))?)?;
         }
         Task::Audit(AuditTask::Verify(arguments)) => {
-            let is_whole = block_on(verify_record(arguments))?;
+            let is_whole = command(verify_record(arguments))?;
             return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Task::Audit(AuditTask::Export(settings)) => block_on(export_record(settings))?,
-        Task::Walk(arguments) => walk(&arguments, &Random::from_system(), &mut std::io::stdout())?,
+        Task::Audit(AuditTask::Export(settings)) => command(export_record(settings))?,
+        Task::Walk(arguments) => match walk(&arguments, &Random::from_system(), &mut std::io::stdout()) {
+            Err(WalkError::Io(error)) => drop(output::is_read_on(Err(error)).map_err(CommandError::Io)?),
+            walked => walked?,
+        },
         Task::Openapi(OpenapiArgs { format }) => {
             let document = spec::document();
             let text = match format {
@@ -151,19 +152,24 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(text: &str) -> Result<(), Box<dyn Error>> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Whoever read it has read enough (`… | head`).
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+fn print(text: &str) -> Result<(), CommandError> {
+    Ok(output::print(text)?)
 }
 
-fn block_on<T, E>(task: impl Future<Output = Result<T, E>>) -> Result<T, CommandError>
+/// Runs a command.
+fn command<T, E>(task: impl Future<Output = Result<T, E>>) -> Result<T, CommandError>
 where
     CommandError: From<E>,
 {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)?)
+    block_on(async { Ok(task.await?) })
+}
+
+fn block_on<T>(task: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(task);
+    // Without waiting for what cannot be cut off: a name that is asked of a server that does not answer.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Reads the command line. Without a command it is `serve`; `--help` alone shows the settings of `serve` too.
@@ -198,11 +204,15 @@ fn settings_help() -> String {
 /// Help goes out whole; a bad setting as one line that names it.
 fn refuse(error: &clap::Error) -> ! {
     if !error.use_stderr() {
-        error.exit();
+        let printed = output::is_read_on(error.print());
+        if let Err(error) = &printed {
+            logging::say(&format!("documines-auth: {error}"));
+        }
+        std::process::exit(if printed.is_ok() { 0 } else { 3 });
     }
     let text = error.to_string();
     let line = text.split("\n\n").next().unwrap_or_default().replace("\n", " ");
     let line = line.trim_start_matches("error: ");
-    let _ = writeln!(std::io::stderr(), "documines-auth: {line}");
+    logging::say(&format!("documines-auth: {line}"));
     std::process::exit(2)
 }

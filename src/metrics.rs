@@ -16,9 +16,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::app::App;
-use crate::fault::Fault;
 use crate::http::host::Hosts;
 use crate::http::problem::Problem;
+use crate::logging;
 use crate::store::{StoreError, audit, outbox};
 
 /// Upper bounds of the latency histogram, in seconds: from a remembered profile read to a login in a long queue.
@@ -136,11 +136,9 @@ impl Metrics {
     }
 }
 
-/// Everything, as Prometheus reads it (the OpenMetrics text format).
-///
-/// # Errors
-/// Where the database does not answer how much mail waits.
-pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> {
+/// Everything, as Prometheus reads it (the OpenMetrics text format). What the database does not tell is omitted: the rest
+/// is asked for most while the database is away.
+pub async fn render(app: &App, metrics: &Metrics) -> String {
     let mut registry = Registry::with_prefix("documines_auth");
     registry.register("requests", "Answers, by operation and status", metrics.requests.clone());
     registry.register("request_duration_seconds", "Time from request to answer", metrics.latency.clone());
@@ -158,11 +156,15 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
         registry.register(name, help, gauge);
     };
     gauge("hash_queue", "Passwords that wait to be hashed", app.hasher.waiting());
-    let mails = outbox::count(app.reader()).await?;
-    gauge("outbox", "Mails that wait to go out", usize::try_from(mails.waiting).unwrap_or(usize::MAX));
-    gauge("outbox_given_up", "Mails that were given up", usize::try_from(mails.given_up).unwrap_or(usize::MAX));
-    let unsealed = usize::try_from(audit::count_unsealed(app.reader()).await?).unwrap_or(usize::MAX);
-    gauge("audit_unsealed", "Events on the record that are not sealed yet", unsealed);
+    match kept(app).await {
+        Ok((mails, unsealed)) => {
+            gauge("outbox", "Mails that wait to go out", usize::try_from(mails.waiting).unwrap_or(usize::MAX));
+            gauge("outbox_given_up", "Mails that were given up", usize::try_from(mails.given_up).unwrap_or(usize::MAX));
+            let unsealed = usize::try_from(unsealed).unwrap_or(usize::MAX);
+            gauge("audit_unsealed", "Events on the record that are not sealed yet", unsealed);
+        }
+        Err(error) => tracing::warn!(%error, "metrics go without what the database would tell"),
+    }
     let (open, idle) = app.database().connections();
     gauge("database_connections_open", "Connections to the database", open);
     gauge("database_connections_idle", "Connections to the database that nobody uses", idle);
@@ -185,9 +187,17 @@ pub async fn render(app: &App, metrics: &Metrics) -> Result<String, StoreError> 
     lumped.inc_by(app.refusals.lumped());
     let help = "Refusals of a flood: on the record as a number, without the network";
     registry.register("audit_refusals_lumped", help, lumped);
+    let dropped = Counter::<u64>::default();
+    dropped.inc_by(logging::dropped_lines());
+    registry.register("log_lines_dropped", "Log lines that standard error did not take", dropped);
     let mut text = String::new();
     encode(&mut text, &registry).expect("a String takes whatever is written to it");
-    Ok(text)
+    text
+}
+
+/// What the database tells: the mails that it keeps, and the events that are not sealed.
+async fn kept(app: &App) -> Result<(outbox::Count, u64), StoreError> {
+    Ok((outbox::count(app.reader()).await?, audit::count_unsealed(app.reader()).await?))
 }
 
 /// The endpoint of the second address.
@@ -207,7 +217,7 @@ pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
 #[handler]
 async fn scrape(app: Data<&Arc<App>>) -> poem::Result<Response> {
     let Some(metrics) = &app.metrics else { return Err(Problem::internal("metrics are off").into()) };
-    let text = render(&app, metrics).await.map_err(|error| Problem::from(Fault::Store(error)))?;
+    let text = render(&app, metrics).await;
     Ok(Response::builder()
         .header(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(text))

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use poem::{Endpoint, Response};
@@ -32,7 +33,7 @@ use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, Switch};
-use crate::{background, changes, connections, housekeeping, mail, metrics, secret_key, usage};
+use crate::{background, changes, connections, housekeeping, logging, mail, metrics, secret_key, usage};
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
 const BACKLOG: u32 = 1_024;
@@ -102,10 +103,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
     let places = places_for_callers(&app, files);
     let address = listener.local_addr()?;
     tracing::info!(%address, public_url = %app.settings.public_url, "listening; documentation at /docs/");
-    // systemd waits for this where its unit says `Type=notify`; elsewhere nobody is told.
-    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
-        tracing::warn!(%error, "systemd could not be told that the server listens");
-    }
+    tell_systemd();
 
     let (no_more_mail, is_enough_mail) = watch::channel(false);
     let mut mail = tokio::spawn({
@@ -113,6 +111,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
         async move { mail::worker::run(&app, is_enough_mail).await }
     });
     let others = [
+        supervise(&app, name::LOG, |_| logging::tell_of_dropped_lines()),
         supervise(&app, name::CHANGES, |app| async move { changes::run(&app).await }),
         supervise(&app, name::HOUSEKEEPING, |app| async move { housekeeping::run(&app).await }),
         supervise(&app, name::SEALS, |app| async move { seal::run(&app).await }),
@@ -241,6 +240,19 @@ async fn flush_refusals_until(app: Arc<App>, mut is_enough: watch::Receiver<bool
         if let Err(error) = outcome {
             tracing::warn!(%error, "refusals could not be written down; trying again");
         }
+    }
+}
+
+/// Says that the server listens: systemd waits for it where its unit has `Type=notify`; elsewhere nobody is told.
+fn tell_systemd() {
+    let tell = || {
+        if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+            tracing::warn!(%error, "systemd could not be told that the server listens");
+        }
+    };
+    // On a thread that nobody waits for: whoever should read it may not.
+    if let Err(error) = thread::Builder::new().name("notify".to_owned()).spawn(tell) {
+        tracing::warn!(%error, "systemd could not be told that the server listens");
     }
 }
 

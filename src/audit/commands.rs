@@ -1,6 +1,7 @@
 //! `documines-auth audit …`: what an auditor asks of the record. They read alone, and work while the server runs.
 
-use std::io::{self, ErrorKind, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use super::verify::{Mark, verify};
 use crate::command_error::CommandError;
 use crate::database::{Database, begin_to_read};
 use crate::kernel::seal::Sealer;
-
+use crate::output;
 use crate::settings::{BadSetting, Settings, read_secret};
 use crate::store::{StoreError, audit};
 
@@ -49,14 +50,16 @@ pub async fn verify_record(arguments: VerifyArgs) -> Result<bool, CommandError> 
     let report = verify(&tx, &keys, expect.as_ref()).await?;
     tx.rollback().await.map_err(StoreError::from)?;
 
-    let mut out = io::stdout().lock();
+    let mut text = String::new();
     for finding in &report.findings {
-        writeln!(out, "{finding}")?;
+        let _ = writeln!(text, "{finding}");
     }
     let (seals, events, unsealed) = (report.seals, report.events, report.unsealed);
     let verdict = if report.findings.is_empty() { "the record is whole" } else { "the record is not as it was sealed" };
     let newest = report.newest.map_or_else(|| "none".to_owned(), |mark| mark.to_string());
-    writeln!(out, "{verdict}: {events} events under {seals} seals, {unsealed} not sealed yet; newest seal {newest}")?;
+    let counts = format!("{events} events under {seals} seals, {unsealed} not sealed yet; newest seal {newest}");
+    let _ = writeln!(text, "{verdict}: {counts}");
+    output::print(&text)?;
     Ok(report.findings.is_empty())
 }
 
@@ -75,13 +78,11 @@ pub async fn export_record(settings: Settings) -> Result<(), CommandError> {
         after = newest.id;
         for event in &events {
             let written = serde_json::to_writer(&mut out, event).map_err(io::Error::from);
-            match written.and_then(|()| out.write_all(b"\n")) {
-                // Whoever read it has read enough (`… | head`).
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                written => written?,
+            if !output::is_read_on(written.and_then(|()| out.write_all(b"\n")))? {
+                return Ok(());
             }
         }
     }
-    out.flush()?;
+    output::is_read_on(out.flush())?;
     Ok(())
 }

@@ -184,3 +184,20 @@ async fn more_mail_than_one_batch_goes_out() {
     assert_eq!(app.deliver_mail().await.len(), 60);
     assert!(app.waiting_mail().await.is_empty());
 }
+
+#[tokio::test]
+async fn mail_that_cannot_become_a_file_waits_until_it_can_and_holds_up_nobody() {
+    let app = TestApp::start().await;
+    let thandi = app.sign_up("thandi").await;
+    // A file is in the place of the folder.
+    let folder = app.data_dir().join("mail");
+    std::fs::write(&folder, "").unwrap();
+    thandi.request_reset().await;
+    worker::deliver_waiting(&app.app).await.unwrap();
+    assert_eq!(app.waiting_mail().await.len(), 1);
+    thandi.log_in().await;
+
+    std::fs::remove_file(&folder).unwrap();
+    app.advance(hours(1) / 2);
+    assert_eq!(app.deliver_mail().await.len(), 1);
+}

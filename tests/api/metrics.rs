@@ -5,7 +5,7 @@ use crate::support::people::PASSWORD;
 
 async fn scrape(app: &TestApp) -> String {
     let metrics = app.app.metrics.as_ref().unwrap();
-    metrics::render(&app.app, metrics).await.unwrap()
+    metrics::render(&app.app, metrics).await
 }
 
 #[track_caller]
@@ -68,4 +68,15 @@ async fn each_job_tells_when_it_last_succeeded_and_how_often_it_failed() {
     has(&text, r#"documines_auth_job_failures_total{job="counts"} 1"#);
     has(&text, r#"documines_auth_job_failures_total{job="seals"} 1"#);
     assert!(!text.contains(r#"last_success_timestamp_seconds{job="seals"}"#), "{text}");
+}
+
+#[tokio::test]
+async fn what_the_database_does_not_tell_is_omitted_and_the_rest_is_told() {
+    let app = TestApp::start_with(&["--metrics-listen=127.0.0.1:0"]).await;
+    app.anon().get("/profile/").send().await.refused(401, "invalid_client");
+    app.app.database().clone().close().await.unwrap();
+    let text = scrape(&app).await;
+    has(&text, r#"documines_auth_requests_total{operation="getProfile",status="401"} 1"#);
+    has(&text, "# EOF");
+    assert!(!text.contains("documines_auth_outbox"), "{text}");
 }

@@ -24,6 +24,7 @@ mod seed_walk;
 mod server;
 mod settings;
 mod settings_forms;
+mod side_channels;
 mod stopping;
 mod unread;
 mod walk;

@@ -55,6 +55,11 @@ impl Server {
         Self { child, address, log }
     }
 
+    /// One whose log nobody follows.
+    pub(crate) fn unheard(child: Child, address: SocketAddr) -> Self {
+        Self { child, address, log: Arc::default() }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
