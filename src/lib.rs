@@ -46,6 +46,7 @@ pub mod secret_key;
 pub mod server;
 pub mod session;
 pub mod settings;
+pub mod signals;
 mod sqlite;
 pub mod store;
 pub mod throttle;

@@ -14,6 +14,7 @@ use documines_auth::output;
 use documines_auth::secret_key;
 use documines_auth::server;
 use documines_auth::settings::{self, Settings};
+use documines_auth::signals;
 use documines_auth::walk::{WalkArgs, WalkError, walk};
 
 #[global_allocator]
@@ -29,7 +30,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Migrate the database, then serve until SIGTERM or SIGINT (the default)
+    /// Migrate the database, then serve until SIGTERM, SIGINT, SIGQUIT or SIGHUP (the default)
     Serve(Settings),
     /// Migrate the database and exit
     Migrate(Settings),
@@ -161,7 +162,10 @@ fn command<T, E>(task: impl Future<Output = Result<T, E>>) -> Result<T, CommandE
 where
     CommandError: From<E>,
 {
-    block_on(async { Ok(task.await?) })
+    block_on(async {
+        signals::end_at_once_as_process_1()?;
+        Ok(task.await?)
+    })
 }
 
 fn block_on<T>(task: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {

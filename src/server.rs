@@ -9,7 +9,6 @@ use poem::{Endpoint, Response};
 use sd_notify::NotifyState;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -33,7 +32,7 @@ use crate::password::api::PasswordApi;
 use crate::profile::api::ProfileApi;
 use crate::session::api::SessionApi;
 use crate::settings::{BadSetting, Settings, Switch};
-use crate::{background, changes, connections, housekeeping, logging, mail, metrics, secret_key, usage};
+use crate::{background, changes, connections, housekeeping, logging, mail, metrics, secret_key, signals, usage};
 
 /// Connections that may wait to be accepted; past it a burst of callers waits for the system's next try.
 const BACKLOG: u32 = 1_024;
@@ -70,13 +69,13 @@ pub fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
     Envelope::new(app, add_operations(pages, BASE_PATH, operations()))
 }
 
-/// Serves until SIGTERM or SIGINT, then finishes what is under way and writes down what was counted.
+/// Serves until a signal asks it to stop ([`signals`]), then finishes what is under way and writes down what was counted.
 ///
 /// # Errors
 /// Where it cannot start.
 pub async fn serve(settings: Settings) -> Result<(), CommandError> {
     // Before anything else: whoever starts this may stop it at any moment.
-    let stop = stop_signal()?;
+    let stop = signals::stop()?;
     // Before the database opens its own.
     let files = connections::raise_limit();
     make_private_folder(&settings.data_dir)?;
@@ -254,16 +253,4 @@ fn tell_systemd() {
     if let Err(error) = thread::Builder::new().name("notify".to_owned()).spawn(tell) {
         tracing::warn!(%error, "systemd could not be told that the server listens");
     }
-}
-
-/// Ends when the process is asked to stop.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

@@ -2,9 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::server::{PATIENCE, Server, person, until};
+use crate::server::{PATIENCE, Server, binary, person, until};
+use crate::skip;
 
 /// Calls over a fresh connection each, until none is to be had; gives the answers that were no whole ones.
 fn call_until_it_is_gone(address: SocketAddr, name: &str, answered: &AtomicUsize) -> Vec<String> {
@@ -51,5 +53,30 @@ fn who_was_let_in_before_the_signal_to_stop_gets_a_whole_answer() {
         });
         assert!(broken.is_empty(), "{} of {answered:?}: {broken:?}", broken.len());
         assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    }
+}
+
+#[test]
+fn as_process_1_of_a_container_it_ends_in_order() {
+    // A namespace of processes of its own, in which the server is the first one.
+    let contained = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    let mut attempt = Command::new("unshare");
+    attempt.args(contained).arg("true").stdout(Stdio::null()).stderr(Stdio::null());
+    if !attempt.status().is_ok_and(|status| status.success()) {
+        return skip("as_process_1_of_a_container_it_ends_in_order", "cannot make a namespace");
+    }
+    for signal in ["TERM", "INT", "HUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = binary(folder.path());
+        let mut command = Command::new("unshare");
+        command.args(contained).arg(ours.get_program()).args(["--listen", "127.0.0.1:0"]);
+        command.env_clear().current_dir(folder.path());
+        let mut server = Server::follow(command);
+        let children = format!("/proc/{0}/task/{0}/children", server.child.id());
+        let inside = std::fs::read_to_string(children).unwrap();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(inside.trim()).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(server.wait().code(), Some(0), "{signal}: {}", server.log());
+        until(|| server.log().contains("stopped").then_some(()));
     }
 }

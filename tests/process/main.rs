@@ -25,6 +25,7 @@ mod server;
 mod settings;
 mod settings_forms;
 mod side_channels;
+mod signals;
 mod stopping;
 mod unread;
 mod walk;
