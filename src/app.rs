@@ -226,10 +226,16 @@ pub fn lock(folder: &Path) -> Result<File, BadSetting> {
     let file = folder.join("lock");
     let refuse = |why: String| BadSetting::new("--data-dir", why);
     let lock = File::create(&file).map_err(|error| refuse(format!("cannot make {}: {error}", file.display())))?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => refuse(format!("{} is in use by another documines-auth process", folder.display())),
-        TryLockError::Error(error) => refuse(format!("cannot lock {}: {error}", file.display())),
-    })?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(refuse(format!("{} is in use by another documines-auth process", folder.display())));
+        }
+        Err(TryLockError::Error(error)) => tracing::warn!(
+            %error, file = %file.display(),
+            "this file system cannot lock the data folder; see to it that no other server uses it"
+        ),
+    }
     Ok(lock)
 }
 

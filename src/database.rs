@@ -23,6 +23,7 @@ use crate::store::{LockedRow, StoreError};
 use crate::transaction::{Direct, Transaction};
 
 mod aside;
+mod exclusive;
 pub(crate) mod lines;
 mod postgres;
 

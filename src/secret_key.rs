@@ -84,6 +84,7 @@ pub async fn rotate(settings: &Settings, random: &Random) -> Result<String, Comm
         (sealer, resealed)
     } else {
         let _lock = lock(&settings.data_dir)?;
+        Database::hold(&settings.database()?)?;
         let file = file(settings);
         let mut keys = read(&file)?;
         // A second one is left from a rotation that was interrupted.

@@ -80,6 +80,7 @@ pub async fn serve(settings: Settings) -> Result<(), CommandError> {
     let files = connections::raise_limit();
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings.data_dir)?;
+    Database::hold(&settings.database()?)?;
     let app = Arc::new(App::start(settings, Clock::system(), Random::from_system()).await?);
     let idle_timeout = app.settings.idle_timeout;
     let listener = listen("--listen", app.settings.listen)?;
@@ -212,6 +213,7 @@ fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BadSet
 pub async fn migrate(settings: Settings) -> Result<(), CommandError> {
     make_private_folder(&settings.data_dir)?;
     let _lock = lock(&settings.data_dir)?;
+    Database::hold(&settings.database()?)?;
     let random = Random::from_system();
     let (sealer, key_flag) = secret_key::sealer(&settings, &random)?;
     let db = Database::open(&settings.database()?).await?;

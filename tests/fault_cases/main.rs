@@ -11,6 +11,7 @@ mod hostile;
 mod kill;
 mod load;
 mod memory;
+mod one_server;
 mod postgres;
 #[path = "../shared/postgres_server.rs"]
 mod postgres_server;

@@ -18,6 +18,7 @@ mod mail;
 mod mail_server;
 mod memory;
 mod old_data;
+mod one_server;
 mod outage;
 #[path = "../shared/seed_walk.rs"]
 mod seed_walk;
