@@ -26,6 +26,7 @@ mod aside;
 mod exclusive;
 pub(crate) mod lines;
 mod postgres;
+mod url;
 
 /// One database: an SQLite file for one process, or PostgreSQL for any number of them.
 ///
@@ -86,7 +87,7 @@ impl Database {
                     Self::open_postgres(options, limits).await
                 }
                 url if url.starts_with("sqlite:") => {
-                    Self::open_sqlite(sqlite_options(url).map_err(refuse)?, patience).await
+                    Self::open_sqlite(url::sqlite_options(url).map_err(refuse)?, patience).await
                 }
                 _ => {
                     return Err(refuse(
@@ -123,7 +124,7 @@ impl Database {
         let options = match location {
             Location::File(file) => SqliteConnectOptions::new().filename(file),
             Location::Url(url) => match url.expose_secret() {
-                url if url.starts_with("sqlite:") => sqlite_options(url).map_err(refuse)?,
+                url if url.starts_with("sqlite:") => url::sqlite_options(url).map_err(refuse)?,
                 _ => {
                     let Kind::Postgres(postgres) = Self::open(location).await?.kind else {
                         return Err(refuse("must be PostgreSQL's".to_owned()).into());
@@ -347,16 +348,6 @@ pub async fn begin_to_read(db: &DatabaseConnection) -> Result<DatabaseTransactio
     Ok(db.begin_with_options(options).await?)
 }
 
-/// The SQLite file that a URL names. A database in memory would be another one for each connection, and gone with it.
-fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, String> {
-    let options = SqliteConnectOptions::from_str(url).map_err(|error| error.to_string())?;
-    let is_in_memory = url.contains(":memory:") || url.contains("mode=memory");
-    if is_in_memory || options.get_filename().as_os_str().is_empty() {
-        return Err("must name a file, such as sqlite://data/auth.db?mode=rwc".to_owned());
-    }
-    Ok(options)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,12 +364,6 @@ mod tests {
         assert_eq!(tables(&database).await, ["seaql_migrations"]);
         database.migrate().await.unwrap();
         assert_eq!(tables(&database).await, first);
-    }
-
-    #[test]
-    fn a_file_may_have_any_name() {
-        let options = sqlite_options("sqlite://data/memory-lane.db?mode=rwc").unwrap();
-        assert_eq!(options.get_filename(), std::path::Path::new("data/memory-lane.db"));
     }
 
     #[tokio::test]

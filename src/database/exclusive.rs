@@ -13,7 +13,8 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::{Database, sqlite_options};
+use super::Database;
+use super::url::sqlite_options;
 use crate::settings::{BadSetting, Location};
 
 /// The last byte of the page whose first 512 bytes SQLite locks (<https://sqlite.org/fileformat.html#the_lock_byte_page>).
