@@ -164,8 +164,8 @@ pub struct Settings {
           value_parser = parse::ttl)]
     pub audit_retention: Duration,
 
-    /// Origins whose pages may call the API from a browser, separated by commas: each by its name, such as
-    /// https://app.example.com or capacitor://localhost; none by default
+    /// Origins whose pages may call the API from a browser, separated by commas: each with its scheme (https, http,
+    /// capacitor, tauri and the like) and host, without a wildcard; none by default
     #[arg(long, env = "DOCUMINES_CORS_ORIGINS", value_name = "ORIGINS")]
     pub cors_origins: Vec<List<PageOrigin>>,
 
