@@ -47,11 +47,14 @@ pub async fn verify_email(
     client: Option<&Client>,
     token: &Token,
 ) -> Result<EmailAddress, VerifyError> {
+    let whose = Whose::Source(origin.source);
+    let failures = throttle::check(app, &limits::VERIFY_FAILURES, whose).await?;
     let outcome = prove(app, origin, client, token).await;
-    // Asked of failures alone: nobody is refused for what others behind the same address sent.
-    if matches!(outcome, Err(VerifyError::InvalidVerificationToken)) {
-        let whose = Whose::Source(origin.source);
-        throttle::told(app, origin, throttle::check(app, &limits::VERIFY_FAILURES, whose).await?)?;
+    // Failures alone are refused: nobody is for what others behind the same address sent.
+    if !matches!(outcome, Err(VerifyError::InvalidVerificationToken)) {
+        throttle::told_beside(origin, failures);
+    } else {
+        throttle::told(app, origin, failures)?;
         note_refusal(app, origin, client, AccountId::NOBODY, Reason::InvalidVerificationToken);
         throttle::told(app, origin, throttle::spend(app, &limits::VERIFY_FAILURES, whose).await?)?;
     }

@@ -99,6 +99,11 @@ pub fn told(app: &App, origin: &Origin, said: Said) -> Result<(), Throttled> {
     told
 }
 
+/// The same, for what succeeded all the same.
+pub fn told_beside(origin: &Origin, said: Said) {
+    let _ = origin.standings.note(said.or_else(|Throttled(standing)| Ok(Some(standing))));
+}
+
 fn note_refusal(app: &App, origin: &Origin, reason: Reason) {
     let subject = Subject { account: AccountId::NOBODY, session: None, client: None, origin };
     app.refusals.note(Event::Throttled, reason, subject, app.clock.now());
